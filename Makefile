@@ -1,0 +1,54 @@
+# What one does with LUX. `make help` lists it.
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench gates lock migration migration-refresh environment test-environment clean
+
+help: ## list what there is
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /|/' | while IFS='|' read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
+
+run: environment ## start LUX here: database, web and worker; Ctrl-C stops it
+	@exec $(PYTHON) supervisor.py
+
+test: test-environment ## run the whole suite, browser tests included
+	@exec $(PYTHON) -m pytest
+
+lint: test-environment ## check style, types and the usual security mistakes
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy .
+	@$(PYTHON) -m bandit -q -r -c pyproject.toml .
+
+format: test-environment ## put the code into its house style
+	@$(PYTHON) -m ruff check --fix-only -q .
+	@$(PYTHON) -m ruff format -q .
+
+bench: test-environment ## measure LUX beside the programs that do the same; writes benchmarks/RESULTS.md
+	@sh tests/prepare.sh postfix
+	@exec $(PYTHON) -m benchmarks
+
+gates: test-environment ## measure every page with Lighthouse; writes nothing, fails below the gates of the design
+	@exec $(PYTHON) -m benchmarks gates
+
+lock: ## pin all requirements with their hashes
+	@sh deploy/lock.sh
+
+migration: environment ## make a migration from what changed in models.py: make migration m="what changed"
+	@exec $(PYTHON) -m migrations.make "$(m)"
+
+migration-refresh: environment ## write the newest migration again, from models.py as it is now
+	@exec $(PYTHON) -m migrations.make --refresh
+
+environment: ## make .venv with what LUX needs (run does this itself)
+	@VENV=$(VENV) sh deploy/environment.sh requirements.lock
+
+test-environment: ## make .venv with what tests need, and the programs around them (test does this itself)
+	@VENV=$(VENV) sh deploy/environment.sh requirements-dev.lock
+	@sh tests/prepare.sh chromium node gates
+
+clean: ## remove what was made here, except the data folder var/
+	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gates/node_modules
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,52 @@
+"""The database's schema as a whole: brings it to the newest migration, and says how far it is.
+
+To change the schema, change models.py and run `make migration m="what changed"`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+
+
+def migrate(database_url: str, revision: str = "head") -> None:
+    """Brings the database to a revision; commits. Several processes may call it at once."""
+    engine = create_engine(engine_url(database_url), poolclass=NullPool)
+    with engine.connect() as connection:
+        if revision == "head" and is_at_head(connection):
+            return
+        connection.rollback()
+        command.upgrade(configuration(connection), revision)
+        connection.commit()
+
+
+def is_at_head(connection: Connection) -> bool:
+    """Whether every migration has run."""
+    return set(MigrationContext.configure(connection).get_current_heads()) == find_heads()
+
+
+@cache
+def find_heads() -> frozenset[str]:
+    """The newest revisions in migrations/versions; there should be one."""
+    return frozenset(ScriptDirectory(str(MIGRATIONS)).get_heads())
+
+
+def engine_url(database_url: str) -> str:
+    """The same address for SQLAlchemy, which must be told which driver to take."""
+    return database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def configuration(connection: Connection) -> Config:
+    """Alembic's configuration with the connection that env.py is to use."""
+    config = Config(MIGRATIONS / "alembic.ini")
+    config.attributes["connection"] = connection
+    return config

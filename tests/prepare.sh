@@ -1,0 +1,53 @@
+#!/bin/sh
+# Brings the programs that tests and benchmarks need beside Python, on Debian and Ubuntu by itself.
+# Usage: sh tests/prepare.sh chromium node gates postfix nginx
+set -eu
+cd "$(dirname "$0")/.."
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+install() {
+    command -v apt-get >/dev/null 2>&1 || fail "This needs $2, and this machine has no apt to install it with: install it and try again."
+    [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null || fail "This needs $2: apt install $1"
+    echo "Installing $1."
+    log=$(mktemp)
+    if ! { as_root apt-get update -q && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $1; } >"$log" 2>&1 </dev/null; then
+        tail -n 5 "$log" >&2
+        fail "$1 could not be installed; the lines above say why."
+    fi
+    rm -f "$log"
+}
+
+for part in "$@"; do
+    case $part in
+    chromium)
+        command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || install chromium Chromium
+        ;;
+    node)
+        command -v npm >/dev/null 2>&1 || install "nodejs npm" "Node and npm"
+        ;;
+    gates)
+        cmp -s tests/gates/package-lock.json tests/gates/node_modules/.installed.json && continue
+        echo "Installing the page checkers of tests/gates (only when their lock has changed)."
+        (cd tests/gates && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null) ||
+            fail "The page checkers could not be installed; the lines above say why."
+        cp tests/gates/package-lock.json tests/gates/node_modules/.installed.json
+        ;;
+    postfix)
+        command -v smtp-source >/dev/null 2>&1 || [ -x /usr/sbin/smtp-source ] || install postfix "smtp-source of postfix"
+        ;;
+    nginx)
+        command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || install nginx nginx
+        ;;
+    *)
+        fail "tests/prepare.sh knows no $part."
+        ;;
+    esac
+done
