@@ -1,0 +1,175 @@
+"""The guards: who may enter a page or call an address. routes.py names one for every address.
+
+To add a guard, make a Guard below; its check raises NotSignedIn or NotAllowed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import Request, g, request, session
+from flask_login import current_user
+
+from accounts.sessions import find_session_user
+from accounts.webhook_credentials import find_credential
+from config import current_settings
+from errors import LuxError, NotAllowed
+from extensions import login
+from models import User, WebhookCredential
+
+ROLE_RANK = {"viewer": 1, "marketer": 2, "operator": 3, "owner": 4}
+
+
+class NotSignedIn(LuxError):
+    """Nobody is signed in. `challenge` is the WWW-Authenticate header for programs, where there is one."""
+
+    status = 401
+    title = "Sign in first"
+
+    def __init__(self, detail: str = "Sign in first.", challenge: str | None = None) -> None:
+        super().__init__(detail)
+        self.challenge = challenge
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Who may enter. `uses_session` says whether a browser's cookie opens it, and so whether CSRF matters."""
+
+    name: str
+    check: Callable[[], None]
+    uses_session: bool = True
+
+
+@login.request_loader  # type: ignore[untyped-decorator]  # Flask-Login has no types
+def load_user(_request: Request) -> User | None:
+    """The user whose token the signed cookie holds."""
+    token = session.get("token")
+    return find_session_user(token) if isinstance(token, str) else None
+
+
+def peer() -> str:
+    """The caller's address, after as many proxies as PROXY_HOPS trusts."""
+    return request.remote_addr or "unknown"
+
+
+def has_role(least: str) -> bool:
+    """Whether the signed-in user may do what `least` may."""
+    role = getattr(current_user, "role", None)
+    return role is not None and ROLE_RANK[role] >= ROLE_RANK[least]
+
+
+def _nobody_asked() -> None:
+    return None
+
+
+def _signed_in() -> None:
+    if not current_user.is_authenticated:
+        raise NotSignedIn
+
+
+def _role(least: str) -> Callable[[], None]:
+    def check() -> None:
+        _signed_in()
+        if current_user.role is None:
+            raise NotAllowed("The owner has not approved your account yet.")
+        if not has_role(least):
+            raise NotAllowed(f"This needs the role {least}; yours is {current_user.role}.")
+
+    return check
+
+
+def _reads_or(write: str) -> Callable[[], None]:
+    may_read, may_write = _role("viewer"), _role(write)
+
+    def check() -> None:
+        (may_read if request.method in ("GET", "HEAD", "OPTIONS") else may_write)()
+
+    return check
+
+
+def current_credential() -> WebhookCredential:
+    """The webhook credential that the guard has let in."""
+    credential: WebhookCredential = g.webhook_credential
+    return credential
+
+
+def _zapier() -> None:
+    authorization = request.authorization
+    username = password = ""
+    if authorization is not None and authorization.type == "basic":
+        username, password = authorization.username or "", authorization.password or ""
+    elif authorization is not None and authorization.type == "bearer":
+        password = authorization.token or ""
+    credential = find_credential(username, password, peer=peer())
+    if credential is None:
+        raise NotSignedIn("The credential is missing or wrong.", 'Basic realm="lux-webhook", charset="UTF-8"')
+    g.webhook_credential = credential
+
+
+def is_operator_token() -> bool:
+    """Whether the request carries OPERATOR_TOKEN as its bearer token."""
+    expected = current_settings().operator_token
+    authorization = request.authorization
+    given = authorization.token if authorization is not None and authorization.type == "bearer" else None
+    same = hmac.compare_digest(_sha256(given or ""), _sha256(expected or ""))
+    return bool(expected and given and same)
+
+
+def is_direct_loopback() -> bool:
+    """Whether, in development, the call comes from this very machine and from no foreign page (product.md)."""
+    if current_settings().is_production:
+        return False
+    headers = request.headers
+    if any(name in headers for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")):
+        return False
+    if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        return False
+    origin = headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        return False
+    return _is_loopback(request.remote_addr or "") and _is_loopback(urlsplit(f"//{request.host}").hostname or "")
+
+
+def _operator_call() -> None:
+    if is_operator_token() or is_direct_loopback():
+        return
+    if request.authorization is not None:
+        raise NotSignedIn("The token is wrong.", 'Bearer realm="lux-operator"')
+    _role("operator")()
+
+
+def _zapier_or_operator() -> None:
+    if is_operator_token():
+        return
+    _zapier()
+
+
+anyone = Guard("anyone", _nobody_asked)
+public = Guard("public", _nobody_asked, uses_session=False)
+signed_in = Guard("signed_in", _signed_in)
+viewer = Guard("viewer", _role("viewer"))
+marketer = Guard("marketer", _role("marketer"))
+operator = Guard("operator", _role("operator"))
+owner = Guard("owner", _role("owner"))
+viewer_reads_marketer_writes = Guard("viewer_reads_marketer_writes", _reads_or("marketer"))
+zapier = Guard("zapier", _zapier, uses_session=False)
+zapier_or_operator = Guard("zapier_or_operator", _zapier_or_operator, uses_session=False)
+operator_call = Guard("operator_call", _operator_call)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _sha256(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,94 @@
+"""Builds LUX: create_app() puts the parts together and nothing else."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from flask import Flask, g, request
+from flask.typing import ResponseReturnValue
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response
+
+import embedded_postgres
+from answers import init_answers
+from commands import init_commands
+from config import Settings, load_settings
+from extensions import csrf, db, login, migrate
+from pages.assets import init_assets
+from routes import init_routes
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; frame-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+LARGEST_BODY_BYTES = 20 * 1024 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Builds the app. Raises SettingInvalid or StartRefused when it cannot start here."""
+    settings = settings or load_settings()
+    app = Flask("lux", root_path=__file__.rpartition("/")[0], static_folder=None)
+    app.config.update(_flask_settings(settings))
+    if settings.proxy_hops:
+        hops = settings.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]  # Flask's documented way
+    db.init_app(app)
+    migrate.init_app(app, db, directory=f"{app.root_path}/migrations")
+    login.init_app(app)
+    app.before_request(_name_request)
+    app.after_request(_secure)
+    init_answers(app)
+    init_assets(app)
+    init_routes(app)
+    csrf.init_app(app)
+    init_commands(app)
+    return app
+
+
+def _flask_settings(settings: Settings) -> dict[str, object]:
+    url = settings.database_url or embedded_postgres.ensure_running(settings.lux_data_dir)
+    is_https = settings.lux_public_url.startswith("https://")
+    return {
+        "LUX": settings,
+        "SECRET_KEY": settings.session_secrets[0],
+        "SECRET_KEY_FALLBACKS": list(settings.session_secrets[1:]),
+        "SQLALCHEMY_DATABASE_URI": url.replace("postgresql://", "postgresql+psycopg://", 1),
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "pool_pre_ping": True,
+            "pool_size": settings.web_threads,
+            "max_overflow": 4,
+            "connect_args": {"connect_timeout": 5, "application_name": "lux"},
+        },
+        "SESSION_COOKIE_NAME": "__Host-lux" if is_https else "lux",
+        "SESSION_COOKIE_SECURE": is_https,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_REFRESH_EACH_REQUEST": False,
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=30),
+        "MAX_CONTENT_LENGTH": LARGEST_BODY_BYTES,
+        "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_SSL_STRICT": False,
+    }
+
+
+def _name_request() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    is_usable = given.isascii() and given.replace("-", "").isalnum() and 8 <= len(given) <= 64
+    g.request_id = given if is_usable else secrets.token_hex(8)
+
+
+def _secure(response: Response) -> ResponseReturnValue:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Cache-Control", "no-store")
+    if request.is_secure or response.headers.get("Strict-Transport-Security"):
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    if "request_id" in g:
+        headers.setdefault("X-Request-ID", g.request_id)
+    return response

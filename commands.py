@@ -1,0 +1,33 @@
+"""The `flask --app app lux …` commands: what an operator does from a shell."""
+
+from __future__ import annotations
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+
+from accounts.first_start import find_owner_token
+from config import current_settings
+
+lux = AppGroup("lux", help="Run and look after LUX.")
+
+
+def init_commands(app: Flask) -> None:
+    """Adds the group `lux` to the flask command."""
+    app.cli.add_command(lux)
+
+
+@lux.command("settings")
+def show_settings() -> None:
+    """Prints every setting with secrets masked."""
+    for name, value, meaning in current_settings().masked():
+        click.echo(f"{name:26} {value:40} {meaning}")
+
+
+@lux.command("owner-link")
+def make_owner_link() -> None:
+    """Prints a one-time link that makes the owner; earlier ones stop working."""
+    token = find_owner_token()
+    if token is None:
+        raise click.ClickException("This LUX has an owner already.")
+    click.echo(current_settings().lux_public_url + "/first-start/" + token)

@@ -1,0 +1,690 @@
+"""Every table of LUX in the order of the product's story: columns, links, constraints; no queries, no sending.
+
+To add a table, add it under its heading and make a migration with `make migration`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from extensions import Model
+
+ROLES = ("owner", "operator", "marketer", "viewer")
+SUBSCRIPTIONS = ("none", "pending", "subscribed", "unsubscribed", "bounced", "complained")
+INTAKE_STATES = ("new", "done", "dead")
+CAMPAIGN_STATES = ("draft", "scheduled", "sending", "paused", "finished", "cancelled")
+MESSAGE_STATES = ("pending", "claimed", "attempting", "deferred", "sent", "failed", "suppressed", "unknown")
+RUN_STATES = ("waiting", "running", "done", "failed", "stopped")
+PROPOSAL_STATES = ("pending", "approved", "done", "failed", "refused", "undone", "expired")
+
+
+def one_of(column: str, choices: tuple[str, ...]) -> CheckConstraint:
+    """A check that the column holds one of the choices."""
+    quoted = ", ".join(f"'{choice}'" for choice in choices)
+    return CheckConstraint(f"{column} IN ({quoted})", name=f"{column}_known")
+
+
+# ── People who sign in ───────────────────────────────────────────────────────
+
+
+class User(Model):
+    """A person with an account. Without a role they wait for the owner's approval."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        one_of("role", ROLES),
+        one_of("state", ("active", "disabled")),
+        Index("uq_users_email", text("lower(email)"), unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    email: Mapped[str]
+    name: Mapped[str]
+    password_hash: Mapped[str | None]
+    role: Mapped[str | None]
+    state: Mapped[str] = mapped_column(server_default="active")
+    preferences: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    signed_in_at: Mapped[datetime | None]
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == "active"
+
+    @property
+    def is_authenticated(self) -> bool:
+        return True
+
+    @property
+    def is_anonymous(self) -> bool:
+        return False
+
+    def get_id(self) -> str:
+        return str(self.id)
+
+
+class UserSession(Model):
+    """One signed-in browser. The cookie holds a token; the row holds its SHA-256."""
+
+    __tablename__ = "user_sessions"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_sha256: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+    peer: Mapped[str | None]
+    user_agent: Mapped[str | None]
+    user: Mapped[User] = relationship()
+
+
+class OneTimeLink(Model):
+    """A link that works once: the owner's first start, later resets and invitations."""
+
+    __tablename__ = "one_time_links"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    purpose: Mapped[str]
+    token_sha256: Mapped[str] = mapped_column(unique=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+
+class SignInAttempt(Model):
+    """A failed sign-in, kept for a day to slow down guessing."""
+
+    __tablename__ = "sign_in_attempts"
+    __table_args__ = (
+        Index("ix_sign_in_attempts_account", "account_sha256", "at"),
+        Index("ix_sign_in_attempts_peer", "peer", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    account_sha256: Mapped[str]
+    peer: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class AuditEntry(Model):
+    """Who did what, when, from where. Append-only."""
+
+    __tablename__ = "audit_entries"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str | None]
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    peer: Mapped[str | None]
+
+
+class WebhookCredential(Model):
+    """A credential with which another program may post contacts."""
+
+    __tablename__ = "webhook_credentials"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    label: Mapped[str]
+    username: Mapped[str] = mapped_column(unique=True)
+    secret_sha256: Mapped[str]
+    origin: Mapped[str] = mapped_column(server_default="made")
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Brand(Model):
+    """What every agent reads before it writes: one row."""
+
+    __tablename__ = "brand"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    company: Mapped[str] = mapped_column(server_default="")
+    voice: Mapped[str] = mapped_column(server_default="")
+    audience: Mapped[str] = mapped_column(server_default="")
+    offer: Mapped[str] = mapped_column(server_default="")
+    words_to_use: Mapped[list[Any]] = mapped_column(server_default="[]")
+    words_to_avoid: Mapped[list[Any]] = mapped_column(server_default="[]")
+    links: Mapped[list[Any]] = mapped_column(server_default="[]")
+    proof_points: Mapped[list[Any]] = mapped_column(server_default="[]")
+    website: Mapped[str] = mapped_column(server_default="")
+    accent_color: Mapped[str] = mapped_column(server_default="#8c2dd9")
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class FirstStartStep(Model):
+    """A step of the first start that is done or skipped."""
+
+    __tablename__ = "first_start_steps"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+# ── The audience ─────────────────────────────────────────────────────────────
+
+
+class Contact(Model):
+    """A person whom LUX may know: one row per canonical e-mail address."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (
+        one_of("subscription", SUBSCRIPTIONS),
+        Index("ix_contacts_words", "words", postgresql_using="gin"),
+        Index(
+            "ix_contacts_attributes",
+            "attributes",
+            postgresql_using="gin",
+            postgresql_ops={"attributes": "jsonb_path_ops"},
+        ),
+        Index("ix_contacts_created", text("created_at DESC"), text("id DESC")),
+        Index("ix_contacts_subscription", "subscription", "id"),
+        Index("ix_contacts_source", "source"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str | None]
+    phone: Mapped[str | None]
+    phone_raw: Mapped[str | None]
+    source: Mapped[str | None]
+    segment: Mapped[str | None]
+    attributes: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    subscription: Mapped[str] = mapped_column(server_default="none")
+    bounce_count: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    opened_at: Mapped[datetime | None]
+    clicked_at: Mapped[datetime | None]
+    words: Mapped[Any] = mapped_column(
+        TSVECTOR,
+        Computed(
+            "to_tsvector('simple', regexp_replace(lower(email || ' ' || coalesce(name, '') || ' ' || "
+            "coalesce(phone, '') || ' ' || coalesce(attributes->>'company', '')), '[^[:alnum:]]+', ' ', 'g'))",
+            persisted=True,
+        ),
+        deferred=True,
+    )
+
+
+class OtherAddress(Model):
+    """A further address that came with a contact; never written to, it has no consent."""
+
+    __tablename__ = "other_addresses"
+    __table_args__ = (UniqueConstraint("contact_id", "address"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"))
+    address: Mapped[str] = mapped_column(index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ContactEvent(Model):
+    """One line of a contact's timeline: what happened, when, from which source."""
+
+    __tablename__ = "contact_events"
+    __table_args__ = (Index("ix_contact_events_contact", "contact_id", text("at DESC"), text("id DESC")),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    kind: Mapped[str]
+    source: Mapped[str | None]
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+
+
+class ConsentEntry(Model):
+    """The consent ledger: who agreed or left, when, how, in which words. Append-only; erasing keeps the hash."""
+
+    __tablename__ = "consent_entries"
+    __table_args__ = (Index("ix_consent_entries_contact", "contact_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="SET NULL"))
+    address_sha256: Mapped[str] = mapped_column(index=True)
+    channel: Mapped[str] = mapped_column(server_default="email")
+    state: Mapped[str]
+    method: Mapped[str]
+    wording: Mapped[str | None]
+    source: Mapped[str | None]
+    actor: Mapped[str | None]
+    receipt: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Suppression(Model):
+    """An address that is never written to again, by its SHA-256 so that it outlives an erased contact."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (UniqueConstraint("channel", "address_sha256"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    channel: Mapped[str] = mapped_column(server_default="email")
+    address_sha256: Mapped[str]
+    address: Mapped[str | None]
+    reason: Mapped[str]
+    detail: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Segment(Model):
+    """A named part of the audience: by rules, by hand or source, or both."""
+
+    __tablename__ = "segments"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default="")
+    rules: Mapped[dict[str, Any] | None]
+    made_by: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    archived_at: Mapped[datetime | None]
+
+
+class SegmentMembership(Model):
+    """A contact that joined a segment by hand, by source or by import."""
+
+    __tablename__ = "segment_memberships"
+    __table_args__ = (Index("ix_segment_memberships_contact", "contact_id"),)
+
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segments.id", ondelete="CASCADE"), primary_key=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"), primary_key=True)
+    joined_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    source: Mapped[str | None]
+
+
+class SourceRule(Model):
+    """Which source or form puts an arriving contact into which segment."""
+
+    __tablename__ = "source_rules"
+    __table_args__ = (one_of("field", ("source", "form")), one_of("comparison", ("contains", "equals", "prefix")))
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    field: Mapped[str] = mapped_column(server_default="source")
+    comparison: Mapped[str]
+    value: Mapped[str]
+    unless: Mapped[list[Any]] = mapped_column(server_default="[]")
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segments.id", ondelete="CASCADE"))
+    position: Mapped[int] = mapped_column(server_default="0")
+    segment: Mapped[Segment] = relationship()
+
+
+class SideEffect(Model):
+    """Something that may happen once only, such as a welcome per contact and segment."""
+
+    __tablename__ = "side_effects"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ContactImport(Model):
+    """One CSV file on its way in: mapping, dry run, result, undo."""
+
+    __tablename__ = "contact_imports"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    file_name: Mapped[str]
+    content: Mapped[bytes | None] = mapped_column(deferred=True)
+    state: Mapped[str] = mapped_column(server_default="mapping")
+    mapping: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    options: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    totals: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    error: Mapped[str | None]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    undone_at: Mapped[datetime | None]
+
+
+class ContactImportRow(Model):
+    """What one row of a file became; `before` is what undo puts back."""
+
+    __tablename__ = "contact_import_rows"
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("contact_imports.id", ondelete="CASCADE"), primary_key=True)
+    row_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    outcome: Mapped[str]
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="SET NULL"), index=True)
+    complaint: Mapped[str | None]
+    before: Mapped[dict[str, Any] | None]
+
+
+# ── The webhook inbox ────────────────────────────────────────────────────────
+
+
+class IntakeBody(Model):
+    """A body that a program posted, byte for byte, and what it became."""
+
+    __tablename__ = "intake_bodies"
+    __table_args__ = (
+        one_of("state", INTAKE_STATES),
+        Index("ix_intake_bodies_state", "state", text("id DESC")),
+        Index("ix_intake_bodies_same", "credential_id", "sha256", "received_at"),
+        Index("uq_intake_bodies_idempotency", "credential_id", "idempotency_key", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    receipt: Mapped[str] = mapped_column(unique=True)
+    credential_id: Mapped[int | None] = mapped_column(ForeignKey("webhook_credentials.id", ondelete="SET NULL"))
+    content_type: Mapped[str] = mapped_column(server_default="")
+    headers: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    body: Mapped[bytes] = mapped_column(deferred=True)
+    sha256: Mapped[str]
+    idempotency_key: Mapped[str | None]
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+    state: Mapped[str] = mapped_column(server_default="new")
+    reason: Mapped[str | None]
+    detail: Mapped[str | None]
+    seen_count: Mapped[int] = mapped_column(server_default="1")
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="SET NULL"), index=True)
+    answer_status: Mapped[int | None]
+    answer: Mapped[dict[str, Any] | None]
+    processed_at: Mapped[datetime | None]
+
+
+class IntakeMapping(Model):
+    """A field of LUX for a key that a sender uses."""
+
+    __tablename__ = "intake_mappings"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    field: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+# ── Campaigns and the ledger ─────────────────────────────────────────────────
+
+
+class Campaign(Model):
+    """Something said to a segment over a channel. `content` is the current version."""
+
+    __tablename__ = "campaigns"
+    __table_args__ = (one_of("state", CAMPAIGN_STATES), Index("ix_campaigns_due", "state", "scheduled_at"))
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str]
+    goal: Mapped[str] = mapped_column(server_default="")
+    channel: Mapped[str] = mapped_column(server_default="email")
+    state: Mapped[str] = mapped_column(server_default="draft")
+    segment_id: Mapped[int | None] = mapped_column(ForeignKey("segments.id", ondelete="RESTRICT"), index=True)
+    content: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    version: Mapped[int] = mapped_column(server_default="0")
+    unknown_policy: Mapped[str] = mapped_column(server_default="resend")
+    scheduled_at: Mapped[datetime | None]
+    timezone: Mapped[str | None]
+    launch_at: Mapped[datetime | None]
+    launched_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    pause_reason: Mapped[str | None]
+    compiled: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    planned_count: Mapped[int] = mapped_column(server_default="0")
+    tally: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    tally_at: Mapped[datetime | None]
+    proposal_id: Mapped[int | None] = mapped_column(ForeignKey("proposals.id", ondelete="SET NULL", use_alter=True))
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    archived_at: Mapped[datetime | None]
+    segment: Mapped[Segment | None] = relationship()
+
+
+class CampaignVersion(Model):
+    """A saved state of a campaign's content; autosaves of one person in a row share one version."""
+
+    __tablename__ = "campaign_versions"
+    __table_args__ = (UniqueConstraint("campaign_id", "number"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    content: Mapped[dict[str, Any]]
+    made_by: Mapped[str]
+    note: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Message(Model):
+    """The ledger and the queue of sending: one row per campaign, contact and channel."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        one_of("state", MESSAGE_STATES),
+        UniqueConstraint("campaign_id", "contact_id", "channel"),
+        Index(
+            "ix_messages_due", "campaign_id", "next_try_at", postgresql_where=text("state IN ('pending', 'deferred')")
+        ),
+        Index("ix_messages_leased", "lease_until", postgresql_where=text("state IN ('claimed', 'attempting')")),
+        Index("ix_messages_state", "campaign_id", "state", "id"),
+        Index("ix_messages_contact", "contact_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="RESTRICT"))
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="SET NULL"))
+    channel: Mapped[str] = mapped_column(server_default="email")
+    address: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="pending")
+    reason: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    unknown_count: Mapped[int] = mapped_column(server_default="0")
+    next_try_at: Mapped[datetime | None]
+    first_tried_at: Mapped[datetime | None]
+    claimed_by: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    response_code: Mapped[int | None]
+    response: Mapped[str | None]
+    queue_id: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TrackedLink(Model):
+    """A link of a launched campaign; the only place from which a click's target is read."""
+
+    __tablename__ = "tracked_links"
+    __table_args__ = (UniqueConstraint("campaign_id", "position"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    url: Mapped[str]
+    label: Mapped[str] = mapped_column(server_default="")
+    is_honeypot: Mapped[bool] = mapped_column(server_default="false")
+
+
+class TrackingEvent(Model):
+    """An open, a click or an unsubscribe: by a person, a machine, or unsure, with the reason."""
+
+    __tablename__ = "tracking_events"
+    __table_args__ = (
+        one_of("kind", ("open", "click", "unsubscribe", "view", "complaint", "bounce")),
+        one_of("actor", ("human", "machine", "unsure")),
+        Index("ix_tracking_events_campaign", "campaign_id", "kind", "actor"),
+        Index("ix_tracking_events_message", "message_id"),
+        Index("ix_tracking_events_at", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="SET NULL"), index=True)
+    link_id: Mapped[int | None] = mapped_column(ForeignKey("tracked_links.id", ondelete="SET NULL"))
+    kind: Mapped[str]
+    actor: Mapped[str]
+    reason: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ChannelState(Model):
+    """Whether a channel is open, paused or broken, and why."""
+
+    __tablename__ = "channel_states"
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    is_paused: Mapped[bool] = mapped_column(server_default="false")
+    reason: Mapped[str | None]
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ReceivingDomain(Model):
+    """How fast a receiving domain takes mail: additive increase, multiplicative decrease."""
+
+    __tablename__ = "receiving_domains"
+
+    domain: Mapped[str] = mapped_column(primary_key=True)
+    rate_per_second: Mapped[float | None]
+    slowed_until: Mapped[datetime | None]
+    last_response: Mapped[str | None]
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+# ── Agents and the model ─────────────────────────────────────────────────────
+
+
+class AgentRun(Model):
+    """One run of an agent's task: brief, evidence, drafts, result, cost."""
+
+    __tablename__ = "agent_runs"
+    __table_args__ = (one_of("state", RUN_STATES), Index("ix_agent_runs_agent", "agent", text("id DESC")))
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    agent: Mapped[str]
+    task: Mapped[str]
+    brief: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(server_default="waiting")
+    provider: Mapped[str | None]
+    model: Mapped[str | None]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    evidence: Mapped[list[Any]] = mapped_column(server_default="[]")
+    result: Mapped[dict[str, Any] | None]
+    version: Mapped[int] = mapped_column(server_default="0")
+    tokens_in: Mapped[int] = mapped_column(server_default="0")
+    tokens_out: Mapped[int] = mapped_column(server_default="0")
+    cost_usd: Mapped[float] = mapped_column(server_default="0")
+    error: Mapped[str | None]
+    is_stop_wanted: Mapped[bool] = mapped_column(server_default="false")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    heard_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    user: Mapped[User | None] = relationship()
+
+
+class AgentRunEvent(Model):
+    """One event of a run's stream; a page that reloads goes on from the last number it saw."""
+
+    __tablename__ = "agent_run_events"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("agent_runs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class AgentRunVersion(Model):
+    """A version of a run's draft: by the agent or by a person."""
+
+    __tablename__ = "agent_run_versions"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("agent_runs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    body: Mapped[dict[str, Any]]
+    made_by: Mapped[str]
+    note: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Proposal(Model):
+    """What an agent proposes to do; a person approves, edits, refuses or undoes it."""
+
+    __tablename__ = "proposals"
+    __table_args__ = (one_of("state", PROPOSAL_STATES), Index("ix_proposals_state", "state", text("id DESC")))
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("agent_runs.id", ondelete="SET NULL"), index=True)
+    agent: Mapped[str]
+    action: Mapped[str]
+    title: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    reason: Mapped[str]
+    effect: Mapped[str] = mapped_column(server_default="")
+    is_reversible: Mapped[bool] = mapped_column(server_default="true")
+    state: Mapped[str] = mapped_column(server_default="pending")
+    outcome: Mapped[dict[str, Any] | None]
+    decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    decided_at: Mapped[datetime | None]
+    decision_note: Mapped[str | None]
+    expires_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    run: Mapped[AgentRun | None] = relationship()
+    decided_by: Mapped[User | None] = relationship()
+
+
+class AiCall(Model):
+    """One call of the model: what for, how long, how much."""
+
+    __tablename__ = "ai_calls"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+    purpose: Mapped[str]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("agent_runs.id", ondelete="SET NULL"))
+    model: Mapped[str]
+    state: Mapped[str]
+    tokens_in: Mapped[int] = mapped_column(server_default="0")
+    tokens_out: Mapped[int] = mapped_column(server_default="0")
+    cost_usd: Mapped[float] = mapped_column(server_default="0")
+    duration_seconds: Mapped[float | None]
+    error: Mapped[str | None]
+
+
+# ── The clock and the processes ──────────────────────────────────────────────
+
+
+class JobRun(Model):
+    """One run of a timed job; the unique slot is the fence against a second one."""
+
+    __tablename__ = "job_runs"
+    __table_args__ = (UniqueConstraint("job", "slot"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    job: Mapped[str]
+    slot: Mapped[datetime]
+    process: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="running")
+    error: Mapped[str | None]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+    finished_at: Mapped[datetime | None]
+
+
+class ProcessHeartbeat(Model):
+    """When a process of LUX was last seen alive."""
+
+    __tablename__ = "process_heartbeats"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default="{}")

@@ -1,0 +1,111 @@
+"""The map of the site: every area's pages, their address, who may enter. No view code.
+
+To add a page, write pages/x.py with a blueprint `page` and add its row to PAGES. A row's guard holds for all its
+addresses; `exceptions` names views with a guard of their own. The order of rows with a menu label is the menu's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flask import Blueprint, Flask, current_app, g, request, url_for
+from werkzeug.exceptions import NotFound as UnknownAddress
+
+from access import Guard, NotSignedIn, anyone, owner, signed_in
+from errors import NotAllowed
+from extensions import csrf
+from pages import assets, first_start, health, sign_in
+
+CROSS_SITE = "This request came from another site, so LUX did not act on it."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One area of the site. `menu` is its label in the menu, `icon` its icon there."""
+
+    page: Blueprint
+    address: str
+    guard: Guard
+    menu: str = ""
+    icon: str = ""
+    exceptions: dict[str, Guard] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MenuItem:
+    """A line of the menu as the shell shows it."""
+
+    key: str
+    label: str
+    href: str
+    icon: str
+    is_current: bool
+
+
+PAGES: list[Row] = [
+    Row(assets.page, "/assets", anyone),
+    Row(health.page, "/", anyone),
+    Row(sign_in.page, "/", anyone, exceptions={"sign_out": signed_in, "waiting": signed_in}),
+    Row(first_start.page, "/first-start", owner, exceptions={"make_owner": anyone}),
+]
+
+
+def init_routes(app: Flask) -> None:
+    """Hangs every area on the app, and one look-up before each request that refuses what is not on the map."""
+    guards: dict[str, Guard] = {}
+    for row in PAGES:
+        app.register_blueprint(row.page, url_prefix=row.address if row.address != "/" else None)
+        for rule in app.url_map.iter_rules():
+            blueprint, _, view = rule.endpoint.rpartition(".")
+            if blueprint == row.page.name:
+                guards[rule.endpoint] = row.exceptions.get(view, row.guard)
+        if not row.guard.uses_session:
+            csrf.exempt(row.page)
+    app.config["GUARDS"] = guards
+    app.before_request(check_guard)
+    app.context_processor(lambda: {"menu": list_menu_items()})
+
+
+def check_guard() -> None:
+    """Refuses an address that is not on the map, a person who may not enter, and other sites' unsafe requests."""
+    if request.routing_exception is not None:
+        raise request.routing_exception
+    guard = guard_of(request.endpoint)
+    if guard is None:
+        raise UnknownAddress
+    is_unsafe = request.method not in ("GET", "HEAD", "OPTIONS")
+    if is_unsafe and guard.uses_session and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise NotAllowed(CROSS_SITE)
+    g.guard = guard
+    guard.check()
+
+
+def guard_of(endpoint: str | None) -> Guard | None:
+    """The guard of a view, or None when the map does not know it."""
+    return _guards().get(endpoint or "")
+
+
+def list_menu_items() -> list[MenuItem]:
+    """The menu: the first address of every row with a label that the signed-in person may enter."""
+    items = []
+    for row in PAGES:
+        endpoint = f"{row.page.name}.index"
+        if row.menu and _may_enter(endpoint):
+            is_current = request.blueprint == row.page.name
+            items.append(MenuItem(row.page.name, row.menu, url_for(endpoint), row.icon, is_current))
+    return items
+
+
+def _may_enter(endpoint: str) -> bool:
+    guard = guard_of(endpoint)
+    try:
+        if guard is not None:
+            guard.check()
+    except (NotSignedIn, NotAllowed):
+        return False
+    return guard is not None
+
+
+def _guards() -> dict[str, Guard]:
+    guards: dict[str, Guard] = current_app.config["GUARDS"]
+    return guards
