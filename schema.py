@@ -24,9 +24,8 @@ def migrate(database_url: str, revision: str = "head") -> None:
     with engine.connect() as connection:
         if revision == "head" and is_at_head(connection):
             return
-        connection.rollback()
+    with engine.begin() as connection:
         command.upgrade(configuration(connection), revision)
-        connection.commit()
 
 
 def is_at_head(connection: Connection) -> bool:

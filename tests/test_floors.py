@@ -20,7 +20,7 @@ FLOORS: dict[str, int] = {
         6: "repairs",
         5: "campaigns",
         4: "audience answers",
-        3: "accounts access ai error_logger log_reader",
+        3: "accounts access ai error_logger log_reader processes",
         2: "models channels",
         1: "extensions embedded_postgres schema",
         0: "config errors lib",
@@ -32,7 +32,7 @@ NEIGHBOURS = {("access", "accounts"), ("config", "errors"), ("commands", "superv
 OUTSIDE = {"tests", "benchmarks", "migrations", "deploy"}
 ENVIRONMENT = re.compile(r"\bos\.(environ|getenv|environb)\b")
 NETWORK = {"socket", "smtplib", "ssl", "requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
-MAY_CONNECT = {"channels", "ai", "replit_auth", "embedded_postgres", "supervisor"}
+MAY_CONNECT = {"processes", "channels", "ai", "replit_auth", "embedded_postgres", "supervisor"}
 MAY_COMMIT = {
     "accounts",
     "audience",
