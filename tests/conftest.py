@@ -79,7 +79,8 @@ def empty_database(database_url: str) -> None:
         names = [
             row[0]
             for row in connection.execute(
-                "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+                "SELECT quote_ident(tablename) FROM pg_tables "
+                "WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
             )
         ]
         filled = [n for n in names if connection.execute(f"SELECT 1 FROM {n} LIMIT 1").fetchone()]  # noqa: S608 - names from the catalogue
