@@ -1,0 +1,93 @@
+"""Token buckets that all processes of a machine share, in one small memory-mapped file.
+
+Each key has one number, the moment at which its bucket would be full again (the generic cell rate algorithm). The file
+has room for a fixed number of keys; a full bucket's place is free for another key. See docs/decisions/rate-limit.md.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import math
+import mmap
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+SLOTS = 8192
+PROBES = 8
+_SLOT = struct.Struct("<16sd")
+
+
+class SharedBuckets:
+    """Buckets by key. `rate` tokens come back a second, `burst` fit in."""
+
+    def __init__(
+        self, path: Path, *, rate: float, burst: int, slots: int = SLOTS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.path = path
+        self.interval = 1.0 / rate
+        self.tolerance = self.interval * (burst - 1)
+        # The clock starts again at boot: a moment further ahead than a bucket can be is from before.
+        self.furthest = self.interval * burst + 1.0
+        self.slots = slots
+        self.clock = clock
+        self._memory: mmap.mmap | None = None
+        self._descriptor = -1
+        self._pid = 0
+        self._thread_lock = threading.Lock()
+
+    def take(self, key: str) -> int:
+        """Takes a token: 0 when there was one, otherwise the whole seconds after which one will be there."""
+        return self._step(key, is_taking=True)
+
+    def wait_of(self, key: str) -> int:
+        """The whole seconds until a token is there, 0 when there is one now; takes none."""
+        return self._step(key, is_taking=False)
+
+    def _step(self, key: str, *, is_taking: bool) -> int:
+        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        with self._thread_lock:
+            memory = self._mapped()
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
+            try:
+                now = self.clock()
+                place, full_at = self._find(memory, digest, now)
+                full_at = max(full_at, now)
+                early = full_at - now - self.tolerance
+                if early > 1e-9:
+                    return max(1, math.ceil(early))
+                if is_taking:
+                    _SLOT.pack_into(memory, place, digest, full_at + self.interval)
+                return 0
+            finally:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+
+    def _find(self, memory: mmap.mmap, digest: bytes, now: float) -> tuple[int, float]:
+        """The key's place and moment; for a new key the place that matters least."""
+        start = int.from_bytes(digest[:8], "little")
+        free, free_at = -1, math.inf
+        for probe in range(PROBES):
+            place = (start + probe) % self.slots * _SLOT.size
+            held, full_at = _SLOT.unpack_from(memory, place)
+            if full_at - now > self.furthest:
+                full_at = 0.0
+            if held == digest:
+                return place, full_at
+            if full_at < free_at:
+                free, free_at = place, full_at
+        return free, 0.0
+
+    def _mapped(self) -> mmap.mmap:
+        if self._memory is None or self._pid != os.getpid():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            size = self.slots * _SLOT.size
+            if os.fstat(self._descriptor).st_size != size:
+                os.ftruncate(self._descriptor, size)
+            self._memory = mmap.mmap(self._descriptor, size)
+            self._pid = os.getpid()
+        return self._memory
