@@ -1,0 +1,166 @@
+// The shell's behaviour, and the attaching of modules: an element with data-module="name"
+// gets static/js/modules/name.js, whose default export is called with the element, once.
+
+const attached = new WeakMap();
+
+export function attach(root = document) {
+  const found = [...root.querySelectorAll("[data-module]")];
+  if (root instanceof Element && root.matches("[data-module]")) found.unshift(root);
+  for (const element of found) {
+    const names = attached.get(element) ?? new Set();
+    attached.set(element, names);
+    for (const name of element.dataset.module.split(/\s+/)) {
+      if (!name || names.has(name)) continue;
+      names.add(name);
+      import(`./modules/${name}.js`).then((module) => module.default(element)).catch((error) => console.error(name, error));
+    }
+  }
+}
+
+export function csrfToken() {
+  return document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+}
+
+// Toasts
+
+const icons = { success: "circle-check", warn: "triangle-alert", danger: "circle-x", info: "info" };
+const sprite = new URL("../vendor/lucide/icons.svg", import.meta.url).pathname;
+
+export function icon(name, size = 16) {
+  const template = document.createElement("template");
+  template.innerHTML = `<svg class="icon" width="${size}" height="${size}" aria-hidden="true" focusable="false"><use href="${sprite}#${name}"></use></svg>`;
+  return template.content.firstChild;
+}
+
+export function toast(kind, text) {
+  const region = document.querySelector("[data-toasts]");
+  if (!region) return;
+  const box = document.createElement("div");
+  box.className = `toast toast--${kind}`;
+  box.dataset.toast = "";
+  const words = document.createElement("p");
+  words.textContent = text;
+  const close = document.createElement("button");
+  close.type = "button";
+  close.className = "toast__close";
+  close.dataset.toastClose = "";
+  close.setAttribute("aria-label", "Dismiss");
+  close.append(icon("x", 14));
+  box.append(icon(icons[kind] ?? "info"), words, close);
+  region.append(box);
+  expire(box, kind);
+}
+
+// A warning stays until it is dismissed; good news leaves after a while unless somebody is reading it.
+function expire(box, kind) {
+  if (kind === "danger" || kind === "warn") return;
+  const leave = () => (box.matches(":hover, :focus-within") ? setTimeout(leave, 2000) : box.remove());
+  setTimeout(leave, 8000);
+}
+
+for (const box of document.querySelectorAll("[data-toast]")) {
+  box.querySelector("[data-toast-close]").hidden = false;
+  expire(box, /toast--(\w+)/.exec(box.className)?.[1]);
+}
+
+// Dialogs: browsers that do not know command and commandfor get the same from here.
+
+const knowsCommands = "commandForElement" in HTMLButtonElement.prototype;
+
+document.addEventListener("click", (event) => {
+  const target = event.target.closest?.("button, [data-opens-palette], [data-opens-dock]");
+  if (!target) return;
+  if (target.matches("[data-toast-close]")) target.closest("[data-toast]").remove();
+  if (target.matches("[data-opens-palette]")) openPalette();
+  if (target.matches("[data-opens-dock]")) document.dispatchEvent(new CustomEvent("lux:dock", { detail: { button: target } }));
+  if (knowsCommands) return;
+  if (target.dataset.opens) document.getElementById(target.dataset.opens)?.showModal();
+  if (target.dataset.closes) document.getElementById(target.dataset.closes)?.close();
+});
+
+// A form that has been sent says so, and is not sent twice.
+
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (!button || event.defaultPrevented || event.target.method === "dialog") return;
+  if (button.getAttribute("aria-busy") === "true") return event.preventDefault();
+  if (event.target.method === "post") setTimeout(() => button.setAttribute("aria-busy", "true"));
+});
+addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll('button[aria-busy="true"]')) button.removeAttribute("aria-busy");
+});
+
+// htmx: content that arrived gets its modules; a lost connection says so.
+
+document.addEventListener("htmx:after:swap", (event) => {
+  const ctx = event.detail?.ctx;
+  attach(ctx?.target?.isConnected ? ctx.target : document);
+});
+document.addEventListener("htmx:after:settle", () => attach());
+document.addEventListener("toast", (event) => toast(event.detail?.kind ?? "info", event.detail?.text ?? ""));
+document.addEventListener("htmx:error", (event) => {
+  if (event.detail?.ctx && !event.target.closest?.('[data-module~="panel"]')) {
+    toast("danger", "LUX did not answer. Nothing you typed is lost; try again in a moment.");
+  }
+});
+
+// Keys
+
+const places = { d: "/", c: "/contacts", s: "/segments", a: "/agents" };
+let waitsForPlace = 0;
+
+export function hasKeys() {
+  return localStorage.getItem("lux-keys") !== "off";
+}
+
+function openPalette() {
+  import("./modules/palette.js").then((module) => module.openPalette());
+}
+
+function openShortcuts() {
+  import("./modules/shortcuts.js").then((module) => module.openShortcuts());
+}
+
+const single = {
+  "/": () => focusSearch(),
+  n: () => document.querySelector("[data-key-new]")?.click(),
+  "?": () => openShortcuts(),
+  j: () => document.dispatchEvent(new CustomEvent("lux:row", { detail: 1 })),
+  k: () => document.dispatchEvent(new CustomEvent("lux:row", { detail: -1 })),
+  x: () => document.dispatchEvent(new CustomEvent("lux:select")),
+  g: () => (waitsForPlace = Date.now()),
+};
+
+function focusSearch() {
+  const input = document.querySelector("[data-key-search]");
+  if (input) input.focus();
+  else openPalette();
+}
+
+document.addEventListener("keydown", (event) => {
+  const command = event.ctrlKey || event.metaKey;
+  if (command && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    return openPalette();
+  }
+  if (command && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "j") {
+    event.preventDefault();
+    return document.dispatchEvent(new CustomEvent("lux:dock", { detail: {} }));
+  }
+  if (command && event.key === "Enter" && event.target.matches?.("textarea")) return event.target.form?.requestSubmit();
+  if (command || event.altKey || !hasKeys() || document.querySelector("dialog[open]")) return;
+  if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+  if (waitsForPlace && Date.now() - waitsForPlace < 1500 && places[event.key]) {
+    event.preventDefault();
+    location.assign(places[event.key]);
+    return;
+  }
+  waitsForPlace = 0;
+  if (Object.hasOwn(single, event.key)) {
+    event.preventDefault();
+    single[event.key]();
+  }
+});
+
+for (const button of document.querySelectorAll("[data-opens-palette]")) button.hidden = false;
+attach();

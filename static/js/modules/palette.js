@@ -1,0 +1,110 @@
+// The command palette (Ctrl K): asks /palette?q= for pages, agents, contacts and campaigns by name.
+import { icon } from "../main.js";
+
+let dialog;
+let input;
+let results;
+let latest = 0;
+
+export async function openPalette() {
+  if (!dialog) build();
+  if (dialog.open) return;
+  dialog.showModal();
+  input.select();
+  await search();
+}
+
+function build() {
+  dialog = document.createElement("dialog");
+  dialog.className = "palette";
+  dialog.setAttribute("aria-label", "Go to");
+  input = document.createElement("input");
+  input.className = "palette__input";
+  input.type = "text";
+  input.placeholder = "Go to a page, an agent, a contact, a campaign…";
+  for (const [name, value] of Object.entries({
+    role: "combobox", "aria-label": "Go to", "aria-expanded": "true", "aria-controls": "palette-results",
+    "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false",
+  })) input.setAttribute(name, value);
+  results = document.createElement("div");
+  results.className = "palette__results";
+  results.id = "palette-results";
+  results.setAttribute("role", "listbox");
+  results.setAttribute("aria-label", "Found");
+  dialog.append(input, results);
+  document.body.append(dialog);
+  let timer;
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(search, 120);
+  });
+  input.addEventListener("keydown", onKey);
+  dialog.addEventListener("click", (event) => {
+    const option = event.target.closest("[role=option]");
+    if (option) go(option);
+    else if (event.target === dialog) dialog.close();
+  });
+}
+
+async function search() {
+  const turn = ++latest;
+  let rows = [];
+  let failed = false;
+  try {
+    const response = await fetch(`/palette?q=${encodeURIComponent(input.value)}`, { headers: { Accept: "application/json" } });
+    if (!response.ok) throw new Error(response.status);
+    rows = (await response.json()).results;
+  } catch {
+    failed = true;
+  }
+  if (turn !== latest) return;
+  results.replaceChildren(...rows.map(makeOption));
+  if (rows.length === 0) {
+    const empty = document.createElement("p");
+    empty.className = "palette__empty";
+    empty.textContent = failed ? "The search did not answer. Type again to retry." : `Nothing is called “${input.value}”.`;
+    results.append(empty);
+  }
+  choose(0);
+}
+
+function makeOption(row, index) {
+  const option = document.createElement("div");
+  option.className = "palette__option";
+  option.id = `palette-option-${index}`;
+  option.setAttribute("role", "option");
+  option.dataset.href = row.href;
+  const label = document.createElement("span");
+  label.textContent = row.label;
+  const note = document.createElement("span");
+  note.className = "palette__note";
+  note.textContent = row.kind;
+  option.append(icon(row.icon), label, note);
+  return option;
+}
+
+function choose(index) {
+  const options = [...results.querySelectorAll("[role=option]")];
+  options.forEach((option, at) => option.setAttribute("aria-selected", String(at === index)));
+  if (options[index]) {
+    input.setAttribute("aria-activedescendant", options[index].id);
+    options[index].scrollIntoView({ block: "nearest" });
+  } else input.removeAttribute("aria-activedescendant");
+}
+
+function onKey(event) {
+  const options = [...results.querySelectorAll("[role=option]")];
+  const at = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    if (options.length) choose((at + (event.key === "ArrowDown" ? 1 : -1) + options.length) % options.length);
+  } else if (event.key === "Enter" && options[at]) {
+    event.preventDefault();
+    go(options[at]);
+  }
+}
+
+function go(option) {
+  dialog.close();
+  location.assign(option.dataset.href);
+}
