@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import click
-from flask import Flask
+from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from accounts.first_start import find_owner_token
 from config import current_settings
+from errors import LuxError
+from worker import work
 
 lux = AppGroup("lux", help="Run and look after LUX.")
 
@@ -31,3 +33,21 @@ def make_owner_link() -> None:
     if token is None:
         raise click.ClickException("This LUX has an owner already.")
     click.echo(current_settings().lux_public_url + "/first-start/" + token)
+
+
+@lux.command("first-start")
+def show_first_start() -> None:
+    """Prints what the first start shows: the link that makes the owner. Nothing once there is an owner."""
+    token = find_owner_token()
+    if token is not None:
+        click.echo(f"Make the owner's account, once, at {current_settings().lux_public_url}/first-start/{token}")
+
+
+@lux.command("work")
+def run_worker() -> None:
+    """Runs the worker: carries out what the queue holds, until it is stopped."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # Flask's documented way
+    try:
+        work(app)
+    except LuxError as error:
+        raise click.ClickException(error.detail) from error

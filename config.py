@@ -134,7 +134,15 @@ def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | No
         raw.update({key: value for key, value in dotenv_values(dotenv).items() if value is not None})
     raw.update(source)
     values = {row.name: (raw.get(row.name) or "").strip() or row.default for row in SETTINGS}
+    if not (raw.get("LUX_PUBLIC_URL") or "").strip():
+        values["LUX_PUBLIC_URL"] = own_address(values["HOST"] or "", values["PORT"] or "")
     return _checked(values)
+
+
+def own_address(host: str, port: str) -> str:
+    """Where a browser on this machine finds LUX when nobody said where it is seen from outside."""
+    named = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - compared
+    return f"http://{named}:{port if port.isdigit() else 0}"
 
 
 def current_settings() -> Settings:
