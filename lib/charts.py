@@ -93,9 +93,7 @@ def format_number(value: float | None, unit: str = "") -> str:
     return f"${text}" if unit == "$" else f"{text}{unit}"
 
 
-def _draw(
-    kind: str, title: str, labels: Sequence[str], series: Sequence[Series], unit: str, heading: str
-) -> Chart:
+def _draw(kind: str, title: str, labels: Sequence[str], series: Sequence[Series], unit: str, heading: str) -> Chart:
     if len(series) > MOST_SERIES:
         raise ValueError(f"A chart shows at most {MOST_SERIES} series; {title} has {len(series)}")
     top, step = _nice_top(max((value for one in series for value in one.values if value is not None), default=0))
@@ -189,10 +187,7 @@ def _spread_end_labels(series: list[DrawnSeries]) -> list[DrawnSeries]:
         placed[one.number] = previous
     over = previous - (PLOT_TOP + PLOT_HEIGHT)
     shift = over if over > 0 else 0.0
-    return [
-        one if one.end_y is None else _with_end(one, placed[one.number] - shift)
-        for one in series
-    ]
+    return [one if one.end_y is None else _with_end(one, placed[one.number] - shift) for one in series]
 
 
 def _with_end(series: DrawnSeries, end_y: float) -> DrawnSeries:
