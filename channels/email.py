@@ -1,0 +1,387 @@
+"""E-mail over SMTP_URL, or into the test outbox without one.
+
+smtplib opens, encrypts and signs in; after that the connection is ours: non-blocking, pipelined, one message at a
+time each. (Measured in benchmarks/sending.py: smtplib's own sendmail with the same bytes costs several times as much
+per message, and its thread waits while the server does.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import smtplib
+import socket
+import ssl
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from channels.base import (
+    DEFERRED,
+    FAILED,
+    SENT,
+    UNKNOWN,
+    ChannelError,
+    ChannelRefused,
+    ChannelUnavailable,
+    Outcome,
+    Parcel,
+    Session,
+    find_queue_id,
+)
+from channels.outbox import OutboxSession
+from channels.smtp_address import SmtpAddress, parse_smtp_url
+from config import Settings
+from lib.smtp_conversation import Conversation, ProtocolBroken, Reply, Stage
+
+RECEIVE_BYTES = 64 * 1024
+REOPEN_AFTER_SECONDS = 1.0
+CHECK_EVERY_SECONDS = 0.1
+SIGN_IN_CODES = (530, 535, 538)
+
+
+class EmailChannel:
+    """The channel `email`."""
+
+    key = "email"
+    label = "E-mail"
+    icon = "mail"
+
+    def open(self, settings: Settings, *, connections: int | None = None) -> Session:
+        """A session over SMTP_URL, or the test outbox. Raises ChannelError when the mail server cannot be used."""
+        if self.is_test_outbox(settings):
+            return OutboxSession(settings.lux_data_dir / "outbox")
+        address = parse_smtp_url(settings.smtp_url or "")
+        return SmtpSession(address, connections=min(connections or address.connections, address.connections))
+
+    def is_test_outbox(self, settings: Settings) -> bool:
+        return settings.smtp_url is None
+
+
+@dataclass(slots=True)
+class _Connection:
+    """One open connection and the message on it."""
+
+    socket: socket.socket
+    conversation: Conversation
+    takes_utf8: bool
+    unsent: memoryview = field(default_factory=lambda: memoryview(b""))
+    parcel: Parcel | None = None
+    deadline: float = 0.0
+    is_watched_for_writing: bool = False
+
+
+class SmtpSession:
+    """Up to `connections` open connections, driven from one thread by one selector."""
+
+    def __init__(self, address: SmtpAddress, *, connections: int, context: ssl.SSLContext | None = None) -> None:
+        self._address = address
+        self._context = context or ssl.create_default_context()
+        self._selector = selectors.DefaultSelector()
+        self._waker, self._wakened = socket.socketpair()
+        self._waker.setblocking(False)
+        self._wakened.setblocking(False)
+        self._selector.register(self._wakened, selectors.EVENT_READ, None)
+        self._free: deque[_Connection] = deque()
+        self._busy: dict[int, _Connection] = {}
+        self._done: list[Outcome] = []
+        self._target = connections
+        self._openers = ThreadPoolExecutor(max_workers=min(connections, 8), thread_name_prefix="smtp-open")
+        self._opening: list[Future[_Connection]] = []
+        self._open_again_at = 0.0
+        self._trouble: ChannelError | None = None
+        self._check_at = 0.0
+        try:
+            self._keep(open_connection(self._address, self._context))
+        except ChannelError:
+            self.close()
+            raise
+        self._open_more()
+
+    @property
+    def free_count(self) -> int:
+        return len(self._free)
+
+    @property
+    def in_flight_count(self) -> int:
+        return len(self._busy) + len(self._done)
+
+    def start(self, parcel: Parcel) -> None:
+        """Begins a message. Only where `free_count` is not 0."""
+        connection = self._free.popleft()
+        try:
+            recipient, parameters = _encode_recipient(parcel.recipient, takes_utf8=connection.takes_utf8)
+            sender = parcel.sender.encode("ascii")
+        except UnicodeError:
+            self._free.append(connection)
+            self._done.append(Outcome(parcel.key, FAILED, 553, "5.6.7 The mail server cannot take this address."))
+            return
+        connection.parcel = parcel
+        self._busy[connection.socket.fileno()] = connection
+        first = connection.conversation.begin(sender, recipient, parcel.content, parameters=parameters)
+        self._write(connection, first)
+
+    def poll(self, timeout_seconds: float) -> list[Outcome]:
+        """Moves every connection on, and gives the outcomes that are there."""
+        now = time.monotonic()
+        if now >= self._check_at:
+            self._check_at = now + CHECK_EVERY_SECONDS
+            self._check(now)
+        wait = 0.0 if self._done else min(timeout_seconds, CHECK_EVERY_SECONDS) if self._busy else timeout_seconds
+        for key, events in self._selector.select(wait):
+            if key.data is None:
+                _drain(self._wakened)
+                self._collect_opened()
+                continue
+            if events & selectors.EVENT_WRITE:
+                self._flush(key.data)
+            if events & selectors.EVENT_READ:
+                self._read(key.data)
+        if self._trouble is not None and not self._busy and not self._done:
+            trouble, self._trouble = self._trouble, None
+            raise trouble
+        done, self._done = self._done, []
+        return done
+
+    def wake(self) -> None:
+        with contextlib.suppress(OSError):  # it is awake already, or closed
+            self._waker.send(b".")
+
+    def close(self) -> None:
+        self._target = 0
+        for future in self._opening:
+            future.cancel()
+            future.add_done_callback(_close_late)
+        for connection in [*self._free, *self._busy.values()]:
+            if connection.parcel is None:
+                with contextlib.suppress(OSError):  # it is gone already
+                    connection.socket.send(b"QUIT\r\n")
+            connection.socket.close()
+        self._free.clear()
+        self._busy.clear()
+        self._openers.shutdown(wait=False, cancel_futures=True)
+        self._selector.close()
+        self._waker.close()
+        self._wakened.close()
+
+    # ── opening ──
+
+    def _open_more(self) -> None:
+        missing = self._target - len(self._free) - len(self._busy) - len(self._opening)
+        for _ in range(missing):
+            future = self._openers.submit(open_connection, self._address, self._context)
+            future.add_done_callback(lambda _: self.wake())
+            self._opening.append(future)
+
+    def _collect_opened(self) -> None:
+        for future in [future for future in self._opening if future.done()]:
+            self._opening.remove(future)
+            try:
+                self._keep(future.result())
+            except ChannelError as error:
+                self._open_again_at = time.monotonic() + REOPEN_AFTER_SECONDS
+                alive = len(self._free) + len(self._busy)
+                if not error.should_retry or not alive:
+                    self._trouble = error
+                else:
+                    self._target = max(1, alive)  # the server wants no more than these
+
+    def _keep(self, connection: _Connection) -> None:
+        connection.socket.setblocking(False)
+        self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+        self._free.append(connection)
+
+    def _check(self, now: float) -> None:
+        self._collect_opened()
+        if now >= self._open_again_at and self._trouble is None:
+            self._open_more()
+        for connection in [c for c in self._busy.values() if now > c.deadline]:
+            self._lose(connection, f"The mail server did not answer within {self._address.timeout_seconds:g} s.")
+
+    # ── moving bytes ──
+
+    def _write(self, connection: _Connection, data: bytes) -> None:
+        connection.deadline = time.monotonic() + self._address.timeout_seconds
+        connection.unsent = memoryview(data)
+        self._flush(connection)
+
+    def _flush(self, connection: _Connection) -> None:
+        try:
+            while connection.unsent:
+                sent = connection.socket.send(connection.unsent)
+                connection.unsent = connection.unsent[sent:]
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            self._watch_writing(connection, True)
+            return
+        except OSError as error:
+            self._lose(connection, f"The connection broke: {error}.")
+            return
+        if connection.is_watched_for_writing:
+            self._watch_writing(connection, False)
+
+    def _watch_writing(self, connection: _Connection, is_wanted: bool) -> None:
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if is_wanted else 0)
+        self._selector.modify(connection.socket, events, connection)
+        connection.is_watched_for_writing = is_wanted
+
+    def _read(self, connection: _Connection) -> None:
+        if connection.socket.fileno() < 0:
+            return  # closed earlier in this round
+        try:
+            arrived = connection.socket.recv(RECEIVE_BYTES)
+            while isinstance(connection.socket, ssl.SSLSocket) and connection.socket.pending():
+                arrived += connection.socket.recv(RECEIVE_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        except OSError as error:
+            self._lose(connection, f"The connection broke: {error}.")
+            return
+        if not arrived:
+            self._lose(connection, "The mail server closed the connection.")
+            return
+        if connection.parcel is None:
+            self._discard(connection)  # a word between two messages is a good-bye
+            return
+        try:
+            out, reply = connection.conversation.receive(arrived)
+        except ProtocolBroken as error:
+            self._lose(connection, str(error))
+            return
+        if out:
+            self._write(connection, out)
+        if reply is not None:
+            self._finish(connection, reply)
+
+    # ── ending ──
+
+    def _finish(self, connection: _Connection, reply: Reply) -> None:
+        parcel = connection.parcel
+        if parcel is None:
+            return
+        if reply.stage is Stage.MAIL and reply.code in SIGN_IN_CODES:
+            self._trouble = ChannelRefused(f"The mail server says {reply.code} {reply.text}", reply.code)
+            self._done.append(Outcome(parcel.key, DEFERRED, reply.code, reply.text))
+        else:
+            self._done.append(_outcome_of(parcel.key, reply))
+        connection.parcel = None
+        del self._busy[connection.socket.fileno()]
+        self._free.append(connection)
+        if connection.conversation.is_closing:
+            self._discard(connection)
+
+    def _lose(self, connection: _Connection, reason: str) -> None:
+        """The connection is over. With the last byte of the body given out, nobody knows what became of it."""
+        parcel = connection.parcel
+        if parcel is not None:
+            is_in_doubt = connection.conversation.is_in_doubt and not connection.unsent
+            self._done.append(Outcome(parcel.key, UNKNOWN if is_in_doubt else DEFERRED, None, reason))
+        self._discard(connection)
+
+    def _discard(self, connection: _Connection) -> None:
+        self._busy.pop(connection.socket.fileno(), None)
+        if connection in self._free:
+            self._free.remove(connection)
+        self._selector.unregister(connection.socket)
+        connection.socket.close()
+
+
+def open_connection(address: SmtpAddress, context: ssl.SSLContext) -> _Connection:
+    """Connects, encrypts by policy, signs in. Raises ChannelUnavailable or ChannelRefused with the server's words."""
+    client: smtplib.SMTP | None = None
+    timeout = min(address.timeout_seconds, 30.0)
+    try:
+        if address.is_tls:
+            client = smtplib.SMTP_SSL(address.host, address.port, timeout=timeout, context=context)
+        else:
+            client = smtplib.SMTP(address.host, address.port, timeout=timeout)
+        client.ehlo_or_helo_if_needed()
+        if not address.is_tls and address.starttls != "never":
+            _start_tls(client, address, context)
+        if address.user:
+            _sign_in(client, address)
+        if client.sock is None:
+            raise ChannelUnavailable("The mail server closed the connection.")
+        client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        conversation = Conversation(can_pipeline=client.has_extn("pipelining"))
+        return _Connection(client.sock, conversation, client.has_extn("smtputf8"))
+    except smtplib.SMTPResponseException as error:
+        _hang_up(client)
+        raise ChannelUnavailable(_words(error), error.smtp_code) from error
+    except ssl.SSLError as error:
+        _hang_up(client)
+        raise ChannelUnavailable(f"No secure connection to the mail server: {error.reason or error}.") from error
+    except (OSError, smtplib.SMTPException) as error:
+        _hang_up(client)
+        raise ChannelUnavailable(f"No connection to the mail server: {error}.") from error
+    except ChannelError:
+        _hang_up(client)
+        raise
+
+
+def _start_tls(client: smtplib.SMTP, address: SmtpAddress, context: ssl.SSLContext) -> None:
+    if client.has_extn("starttls"):
+        client.starttls(context=context)
+        client.ehlo()
+    elif address.starttls == "required":
+        raise ChannelUnavailable("The mail server offers no STARTTLS, and SMTP_URL requires it.")
+
+
+def _sign_in(client: smtplib.SMTP, address: SmtpAddress) -> None:
+    if not isinstance(client.sock, ssl.SSLSocket) and not address.is_loopback:
+        raise ChannelRefused("The password is not sent over a connection that is not encrypted.")
+    try:
+        client.login(address.user or "", address.password or "")
+    except smtplib.SMTPAuthenticationError as error:
+        if 500 <= error.smtp_code < 600:
+            raise ChannelRefused(_words(error), error.smtp_code) from error
+        raise
+    except smtplib.SMTPNotSupportedError as error:
+        raise ChannelRefused(f"The mail server offers no way to sign in: {error}.") from error
+
+
+def _words(error: smtplib.SMTPResponseException) -> str:
+    said = error.smtp_error.decode("utf-8", "replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
+    return f"The mail server says {error.smtp_code} {said[:300]}"
+
+
+def _hang_up(client: smtplib.SMTP | None) -> None:
+    if client is not None:
+        client.close()
+
+
+def _close_late(future: Future[_Connection]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        future.result().socket.close()
+
+
+def _drain(wakened: socket.socket) -> None:
+    try:
+        while wakened.recv(4096):
+            pass
+    except BlockingIOError:
+        pass  # empty now
+
+
+def _encode_recipient(address: str, *, takes_utf8: bool) -> tuple[bytes, bytes]:
+    """The address as it stands in RCPT, and MAIL's parameters. Raises UnicodeError where the server cannot take it."""
+    if any(character in address for character in "<>\r\n \x00") or address.count("@") != 1:
+        raise UnicodeError("not an address")
+    if address.isascii():
+        return address.encode("ascii"), b""
+    local, _, domain = address.rpartition("@")
+    if local.isascii():
+        return f"{local}@{domain.encode('idna').decode('ascii')}".encode("ascii"), b""
+    if not takes_utf8:
+        raise UnicodeError("no SMTPUTF8")
+    return address.encode("utf-8"), b" SMTPUTF8"
+
+
+def _outcome_of(key: int, reply: Reply) -> Outcome:
+    if reply.is_accepted:
+        return Outcome(key, SENT, reply.code, reply.text, find_queue_id(reply.text))
+    state = FAILED if 500 <= reply.code < 600 else DEFERRED
+    return Outcome(key, state, reply.code, reply.text)
+
+
+CHANNEL = EmailChannel()
