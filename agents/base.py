@@ -1,0 +1,139 @@
+"""What an agent is: a worker with jobs. Each task has a typed brief, reads LUX's own data, and ends in a typed result.
+
+To add an agent, write agents/<key>.py with an AGENT and list it in AGENTS. An agent without tasks is shown as planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel
+
+BriefT = TypeVar("BriefT", bound=BaseModel)
+ResultT = TypeVar("ResultT", bound=BaseModel)
+
+Verdict = Literal["pass", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One thing that a run has read: which question was asked of LUX's data, the answer, and when it was true."""
+
+    key: str
+    label: str
+    value: str
+    as_of: datetime
+    source: str = ""
+
+    def as_row(self) -> dict[str, Any]:
+        """The row as it is kept with the run."""
+        return {
+            "key": self.key,
+            "label": self.label,
+            "value": self.value,
+            "source": self.source,
+            "as_of": self.as_of.isoformat(timespec="seconds"),
+        }
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a task knows when it writes: evidence for people, facts for the prompt and the playbook. No personal data."""
+
+    evidence: list[Evidence]
+    facts: dict[str, Any]
+    coverage: float = 1.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the code found in a result. A `fail` keeps the result from being proposed."""
+
+    key: str
+    label: str
+    verdict: Verdict
+    detail: str
+    field: str = ""
+
+
+@dataclass(frozen=True)
+class ProposedAction:
+    """What a result asks a person to approve; `payload` is validated by the action's own schema."""
+
+    action: str
+    title: str
+    payload: dict[str, Any]
+    reason: str
+    effect: str
+
+
+@dataclass(frozen=True)
+class BriefExample:
+    """A brief that fills the form."""
+
+    label: str
+    text: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Instructions:
+    """What the model is told: its job, and LUX's data between markers."""
+
+    system: str
+    user: str
+
+
+@dataclass(frozen=True)
+class Task(Generic[BriefT, ResultT]):
+    """One job of an agent, from brief to proposals."""
+
+    key: str
+    label: str
+    verb: str
+    brief: type[BriefT]
+    result: type[ResultT]
+    read: Callable[[BriefT], Context]
+    instruct: Callable[[BriefT, Context], Instructions]
+    playbook: Callable[[BriefT, Context], ResultT]
+    check: Callable[[BriefT, Context, ResultT], list[Check]]
+    propose: Callable[[BriefT, Context, ResultT], list[ProposedAction]]
+    tell: Callable[[Mapping[str, Any]], str]
+    summarise: Callable[[ResultT], str]
+    assume: Callable[[BriefT, Context], list[str]]
+    examples: tuple[BriefExample, ...] = ()
+    longest_answer_tokens: int = 2500
+
+
+@dataclass(frozen=True)
+class PlannedTask:
+    """A job that the agent will have: named honestly, and not offered before it works."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One of the eleven. Without tasks it is planned, and its page says what it will do."""
+
+    key: str
+    label: str
+    verb_line: str
+    icon: str
+    tasks: tuple[Task[Any, Any], ...] = ()
+    planned: tuple[PlannedTask, ...] = ()
+    reads: tuple[str, ...] = ()
+    feeds: tuple[str, ...] = ()
+    meanwhile: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self.tasks)
+
+    def find_task(self, key: str) -> Task[Any, Any] | None:
+        """The task of that key."""
+        return next((task for task in self.tasks if task.key == key), None)
