@@ -36,6 +36,10 @@ class NotSignedIn(LuxError):
         self.challenge = challenge
 
 
+class NotApproved(NotAllowed):
+    """Somebody is signed in, but the owner has not given them a role."""
+
+
 @dataclass(frozen=True)
 class Guard:
     """Who may enter. `uses_session` says whether a browser's cookie opens it, and so whether CSRF matters."""
@@ -76,7 +80,7 @@ def _role(least: str) -> Callable[[], None]:
     def check() -> None:
         _signed_in()
         if current_user.role is None:
-            raise NotAllowed("The owner has not approved your account yet.")
+            raise NotApproved("The owner has not approved your account yet.")
         if not has_role(least):
             raise NotAllowed(f"This needs the role {least}; yours is {current_user.role}.")
 

@@ -11,7 +11,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from access import NotSignedIn
+from access import NotApproved, NotSignedIn
 from errors import InputInvalid, LuxError, TooMany, Unavailable
 
 LONGEST_MESSAGE = 250
@@ -70,6 +70,8 @@ def answer_lux_error(error: LuxError) -> ResponseReturnValue:
         if request.headers.get("HX-Request"):
             return Response("", 401, {"HX-Redirect": target})
         return redirect(target, 303)
+    if isinstance(error, NotApproved) and not is_for_program():
+        return redirect(url_for("sign_in.waiting"), 303)
     more = {"errors": error.fields} if isinstance(error, InputInvalid) else {}
     response = answer(error.status, error.title, error.detail, **more)
     if isinstance(error, TooMany):

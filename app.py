@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]  # Flask's documented way
     db.init_app(app)
     migrate.init_app(app, db, directory=f"{app.root_path}/migrations")
-    login.init_app(app)
+    login.init_app(app, add_context_processor=False)
     app.before_request(_name_request)
     app.after_request(_secure)
     init_answers(app)

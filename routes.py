@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Flask, current_app, g, request, url_for
+from flask_login import current_user
 from werkzeug.exceptions import NotFound as UnknownAddress
+from werkzeug.local import LocalProxy
 
-from access import Guard, NotSignedIn, anyone, owner, signed_in
+from access import Guard, NotSignedIn, anyone, operator, owner, signed_in, viewer
 from errors import NotAllowed
 from extensions import csrf
-from pages import assets, first_start, health, sign_in
+from pages import assets, first_start, health, settings, sign_in, users
 
 CROSS_SITE = "This request came from another site, so LUX did not act on it."
 
@@ -46,6 +48,8 @@ PAGES: list[Row] = [
     Row(assets.page, "/assets", anyone),
     Row(health.page, "/", anyone),
     Row(sign_in.page, "/", anyone, exceptions={"sign_out": signed_in, "waiting": signed_in}),
+    Row(settings.page, "/settings", viewer, menu="Settings", icon="settings", exceptions={"environment": operator}),
+    Row(users.page, "/", owner, exceptions={"accept": anyone}),
     Row(first_start.page, "/first-start", owner, exceptions={"make_owner": anyone}),
 ]
 
@@ -63,7 +67,9 @@ def init_routes(app: Flask) -> None:
             csrf.exempt(row.page)
     app.config["GUARDS"] = guards
     app.before_request(check_guard)
-    app.context_processor(lambda: {"menu": list_menu_items()})
+    # Proxies: a page that needs no database, such as an error page, never asks who is signed in.
+    menu = LocalProxy(list_menu_items)
+    app.context_processor(lambda: {"menu": menu, "may_enter": may_enter, "current_user": current_user})
 
 
 def check_guard() -> None:
@@ -90,13 +96,14 @@ def list_menu_items() -> list[MenuItem]:
     items = []
     for row in PAGES:
         endpoint = f"{row.page.name}.index"
-        if row.menu and _may_enter(endpoint):
+        if row.menu and may_enter(endpoint):
             is_current = request.blueprint == row.page.name
             items.append(MenuItem(row.page.name, row.menu, url_for(endpoint), row.icon, is_current))
     return items
 
 
-def _may_enter(endpoint: str) -> bool:
+def may_enter(endpoint: str) -> bool:
+    """Whether the signed-in person may open that view."""
     guard = guard_of(endpoint)
     try:
         if guard is not None:

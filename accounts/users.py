@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select
 
+from accounts.audit import add_audit_entry
 from accounts.passwords import find_password_complaint, hash_password, is_outdated_hash, is_right_password
-from errors import InputInvalid, NotFound
+from accounts.sessions import end_sessions_of
+from errors import Conflict, InputInvalid, NotFound
 from extensions import db
 from models import ROLES, User
 
@@ -84,3 +86,32 @@ def _checked_address(email: str, fields: dict[str, str]) -> str:
     except EmailNotValidError:
         fields["email"] = "Enter an e-mail address, such as anna@example.com."
         return ""
+
+
+def change_user(user_id: int, *, role: str | None, state: str, by: User, peer: str) -> User:
+    """Changes a user's role and state, signs them out everywhere and writes it down; commits.
+
+    Raises NotFound, InputInvalid, and Conflict when nobody would be left as owner.
+    """
+    user = get_user(user_id)
+    if role is not None and role not in ROLES:
+        raise InputInvalid({"role": "Choose a role."})
+    if state not in ("active", "disabled"):
+        raise InputInvalid({"state": "Choose active or disabled."})
+    _keep_an_owner(user, role, state)
+    add_audit_entry(
+        "user_changed", actor=by.name, user_id=by.id, subject=user.email, peer=peer, role=role or "", state=state
+    )
+    if (user.role, user.state) != (role, state):
+        user.role, user.state = role, state
+        end_sessions_of(user)
+    db.session.commit()
+    return user
+
+
+def _keep_an_owner(user: User, role: str | None, state: str) -> None:
+    if user.role != "owner" or (role == "owner" and state == "active"):
+        return
+    others = select(User.id).where(User.role == "owner", User.state == "active", User.id != user.id).with_for_update()
+    if db.session.scalars(others).first() is None:
+        raise Conflict("LUX needs an owner: make somebody else one first.")

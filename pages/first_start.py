@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from access import peer
@@ -37,4 +37,4 @@ def make_owner(token: str) -> ResponseReturnValue:
     except InputInvalid as error:
         return render_template("first_start/make_owner.html", values=form, errors=error.fields), 422
     open_session(user)
-    return redirect(url_for("dashboard.index"), 303)
+    return redirect("/", 303)

@@ -61,7 +61,9 @@ def make_app(base_environment: Settings) -> Callable[..., Flask]:
     """Builds an app with changed settings: make_app(SMTP_URL="smtp://…")."""
 
     def make(**changes: str) -> Flask:
-        return create_app(load_settings({**base_environment, **changes}, dotenv=None))
+        app = create_app(load_settings({**base_environment, **changes}, dotenv=None))
+        app.test_client_class = makers.Browser
+        return app
 
     return make
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 import secrets
 from typing import Any
@@ -29,22 +30,27 @@ def make_user(*, role: str | None = "owner", email: str | None = None, password:
     return user
 
 
-class SignedInClient(FlaskClient):
-    """A client that sends the session's CSRF token with every unsafe request, as a page of LUX would."""
+class Browser(FlaskClient):
+    """A client whose requests run in a context of their own, as they do in gunicorn: no session or `g` is shared.
+
+    With a csrf_token it sends that with every request, as a page of LUX would.
+    """
 
     csrf_token = ""
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
-        headers = dict(kwargs.pop("headers", None) or {})
-        headers.setdefault("X-CSRFToken", self.csrf_token)
-        return super().open(*args, headers=headers, **kwargs)
+        if self.csrf_token:
+            headers = dict(kwargs.pop("headers", None) or {})
+            headers.setdefault("X-CSRFToken", self.csrf_token)
+            kwargs["headers"] = headers
+        return contextvars.Context().run(super().open, *args, **kwargs)
 
 
-def signed_in_client(app: Flask, user: User) -> FlaskClient:
+def signed_in_client(app: Flask, user: User) -> Browser:
     """A client with a live session of the user."""
     token = start_session(user, peer="127.0.0.1", user_agent="tests")
     secret = secrets.token_hex(20)
-    client = SignedInClient(app, app.response_class)
+    client = Browser(app, app.response_class)
     with client.session_transaction() as session:
         session["token"] = token
         session["csrf_token"] = secret

@@ -1,0 +1,1 @@
+"""What is said to whom: drafting, rendering, preflight, the ledger of messages, tracking, results."""
