@@ -41,7 +41,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Context:
-    """What a task knows when it writes: evidence for people, facts for the prompt and the playbook. No personal data."""
+    """What a task knows when it writes: evidence for people, facts for prompt and playbook. No personal data."""
 
     evidence: list[Evidence]
     facts: dict[str, Any]

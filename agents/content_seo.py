@@ -18,7 +18,7 @@ AGENT = Agent(
         ),
         PlannedTask(
             "Brief and article",
-            "A brief first, then the article with a title of at most 60 characters, a description of at most 155, and questions with answers.",
+            "A brief first, then the article: title, address, description, text, questions with answers.",
         ),
         PlannedTask("On-page audit", "Each finding with its severity and the fix."),
         PlannedTask("Repurpose", "One article as an e-mail, a post set and a short answer."),
