@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -20,29 +20,10 @@ LONGEST_LINE = 300
 LONGEST_TEXT = 20_000
 LONGEST_ADDRESS = 2_000
 MOST_BLOCKS = 100
-NETWORKS = (
-    "website",
-    "facebook",
-    "instagram",
-    "linkedin",
-    "x",
-    "youtube",
-    "tiktok",
-    "whatsapp",
-    "pinterest",
-    "bluesky",
-)
-    "website",
-    "facebook",
-    "instagram",
-    "linkedin",
-    "x",
-    "youtube",
-    "tiktok",
-    "whatsapp",
-    "pinterest",
-    "bluesky",
-)
+Network = Literal[
+    "website", "facebook", "instagram", "linkedin", "x", "youtube", "tiktok", "whatsapp", "pinterest", "bluesky"
+]
+NETWORKS: tuple[str, ...] = get_args(Network)
 _HEADER_BREAKS = re.compile("[\r\n\x0b\x0c\x00\x1c-\x1e\x85\u2028\u2029]")
 
 
@@ -137,9 +118,7 @@ class Columns(_Part):
 class SocialLink(_Part):
     """A place where the sender can be found."""
 
-    network: Literal[
-        "website", "facebook", "instagram", "linkedin", "x", "youtube", "tiktok", "whatsapp", "pinterest", "bluesky"
-    ] = "website"
+    network: Network = "website"
     url: Address = ""
 
 

@@ -107,8 +107,8 @@ STARTERS: tuple[Starter, ...] = (
                 {"kind": "heading", "text": "Good to have you here", "level": 1},
                 {
                     "kind": "text",
-                    "text": "Hello {{first_name|there}},\n\nthank you for subscribing. Say who you are in one sentence, "
-                    "how often you write and about what.",
+                    "text": "Hello {{first_name|there}},\n\nthank you for subscribing. "
+                    "Say who you are in one sentence, how often you write and about what.",
                 },
                 {"kind": "button", "label": "A good place to begin", "url": ""},
                 {"kind": "social", "links": [{"network": "website", "url": ""}]},
