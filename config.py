@@ -159,6 +159,7 @@ def child_environment(**changes: str) -> dict[str, str]:
 def _checked(values: Mapping[str, str | None]) -> Settings:
     env = _one_of(values, "LUX_ENV", ("development", "production"))
     data_dir = Path(values["LUX_DATA_DIR"] or "./var").expanduser().resolve()
+    port = _whole(values, "PORT", 1, 65535)
     public_url = _url(values, "LUX_PUBLIC_URL", ("http", "https")).rstrip("/")
     if env == "production":
         _refuse_unsafe_production(values, public_url)
@@ -166,7 +167,7 @@ def _checked(values: Mapping[str, str | None]) -> Settings:
     return Settings(
         lux_env=env,
         host=values["HOST"] or "",
-        port=_whole(values, "PORT", 1, 65535),
+        port=port,
         web_workers=_whole(values, "WEB_WORKERS", 1, 64),
         web_threads=_whole(values, "WEB_THREADS", 1, 256),
         proxy_hops=_whole(values, "PROXY_HOPS", 0, 10),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from access import peer
 from accounts.first_start import add_owner, can_make_owner
+from campaigns.first_steps import list_first_steps, note_step
 from errors import InputInvalid, NotFound
 from pages.sign_in import open_session
 
@@ -38,3 +39,16 @@ def make_owner(token: str) -> ResponseReturnValue:
         return render_template("first_start/make_owner.html", values=form, errors=error.fields), 422
     open_session(user)
     return redirect("/", 303)
+
+
+@page.get("/")
+def index() -> str:
+    """The five steps, each with its state."""
+    return render_template("first_start/steps.html", steps=list_first_steps())
+
+
+@page.post("/steps/<key>")
+def note(key: str) -> ResponseReturnValue:
+    """Skips a step or takes it up again."""
+    note_step(key, request.form.get("state", "skipped"))
+    return redirect(url_for("first_start.index"), 303)
