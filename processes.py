@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from extensions import db
 from models import JobRun, ProcessHeartbeat
@@ -72,7 +72,7 @@ def note_lost_runs(process: str) -> int:
 
 def list_last_runs() -> dict[str, JobRun]:
     """The latest run of each job, by its name."""
-    latest = select(JobRun).distinct(JobRun.job).order_by(JobRun.job, JobRun.slot.desc())
+    latest = select(JobRun).ext(distinct_on(JobRun.job)).order_by(JobRun.job, JobRun.slot.desc())
     return {run.job: run for run in db.session.scalars(latest)}
 
 

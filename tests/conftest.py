@@ -21,6 +21,7 @@ from extensions import db
 from models import User
 from tests import makers
 
+pytest_plugins = ["tests.servers", "tests.browser"]
 Settings = dict[str, str]
 
 
