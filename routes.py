@@ -13,10 +13,20 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound as UnknownAddress
 from werkzeug.local import LocalProxy
 
-from access import Guard, NotSignedIn, anyone, marketer, operator, owner, signed_in, viewer
+from access import (
+    Guard,
+    NotSignedIn,
+    anyone,
+    marketer,
+    operator,
+    owner,
+    signed_in,
+    viewer,
+    viewer_reads_marketer_writes,
+)
 from errors import NotAllowed
 from extensions import csrf
-from pages import assets, channels, first_start, health, settings, sign_in, users
+from pages import assets, brand, channels, first_start, health, settings, sign_in, users
 
 CROSS_SITE = "This request came from another site, so LUX did not act on it."
 
@@ -49,6 +59,7 @@ PAGES: list[Row] = [
     Row(health.page, "/", anyone),
     Row(sign_in.page, "/", anyone, exceptions={"sign_out": signed_in, "waiting": signed_in}),
     Row(settings.page, "/settings", viewer, menu="Settings", icon="settings", exceptions={"environment": operator}),
+    Row(brand.page, "/settings/brand", viewer_reads_marketer_writes),
     Row(channels.page, "/settings/channels", viewer),
     Row(users.page, "/", owner, exceptions={"accept": anyone}),
     Row(first_start.page, "/first-start", marketer, exceptions={"make_owner": anyone}),
