@@ -583,6 +583,8 @@ class AgentRun(Model):
     cost_usd: Mapped[float] = mapped_column(server_default="0")
     error: Mapped[str | None]
     is_stop_wanted: Mapped[bool] = mapped_column(server_default="false")
+    way: Mapped[str] = mapped_column(server_default="model")
+    attempt: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     heard_at: Mapped[datetime | None]
@@ -645,6 +647,7 @@ class AiCall(Model):
     """One call of the model: what for, how long, how much."""
 
     __tablename__ = "ai_calls"
+    __table_args__ = (one_of("state", ("reserved", "done", "failed")),)
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
@@ -656,6 +659,7 @@ class AiCall(Model):
     tokens_out: Mapped[int] = mapped_column(server_default="0")
     cost_usd: Mapped[float] = mapped_column(server_default="0")
     duration_seconds: Mapped[float | None]
+    cause: Mapped[str | None]
     error: Mapped[str | None]
 
 

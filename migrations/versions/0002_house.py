@@ -206,6 +206,8 @@ def upgrade() -> None:
         sa.Column("cost_usd", sa.Double(), server_default="0", nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("is_stop_wanted", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("way", sa.Text(), server_default="model", nullable=False),
+        sa.Column("attempt", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("heard_at", sa.DateTime(timezone=True), nullable=True),
@@ -476,7 +478,9 @@ def upgrade() -> None:
         sa.Column("tokens_out", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("cost_usd", sa.Double(), server_default="0", nullable=False),
         sa.Column("duration_seconds", sa.Double(), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.CheckConstraint("state IN ('reserved', 'done', 'failed')", name=op.f("ck_ai_calls_state_known")),
         sa.ForeignKeyConstraint(["run_id"], ["agent_runs.id"], name=op.f("fk_ai_calls_run_id"), ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ai_calls")),
     )
