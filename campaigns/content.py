@@ -152,6 +152,8 @@ class Content(_Part):
     reply_to: Annotated[HeaderLine, AfterValidator(_reply_address)] = ""
     blocks: list[Block] = Field(default_factory=list, max_length=MOST_BLOCKS)
     text: LongText = ""
+    track_opens: bool = True
+    track_clicks: bool = True
 
 
 def read_content(value: Mapping[str, Any]) -> Content:
@@ -198,11 +200,9 @@ def _walk(path: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _path(error: ErrorDetails) -> str:
-    kinds = {"heading", "text", "button", "image", "divider", "columns", "social", "footer"}
-    parts = [str(part) for part in error["loc"]]
+    places = error["loc"]
     # A discriminated union names the block's kind after its number; the form's fields do not.
-    if len(parts) > 2 and parts[0] == "blocks" and parts[2] in kinds:
-        del parts[2]
+    parts = [str(place) for at, place in enumerate(places) if not (at == 2 and places[0] == "blocks")]
     return ".".join(parts) or "form"
 
 
@@ -210,7 +210,7 @@ def _sentence(error: ErrorDetails) -> str:
     context = error.get("ctx", {})
     if error["type"] == "value_error":
         return str(context.get("error", error["msg"]))
-    if error["type"] == "string_too_long":
+    if error["type"] == "string_too_long" or (error["type"] == "too_long" and context.get("field_type") != "List"):
         return f"Keep this within {context['max_length']:,} characters."
     if error["type"] == "too_long":
         return f"There can be at most {context['max_length']} of these."
