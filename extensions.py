@@ -12,7 +12,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import BigInteger, DateTime, LargeBinary, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Session, registry
+from sqlalchemy.orm import DeclarativeBase, Session, registry, scoped_session
 
 
 class Base(DeclarativeBase):
@@ -50,7 +50,15 @@ else:
     Model = db.Model
 
 
-def defer(session: Session, task: str, /, *, queue: str = "default", lock: str | None = None, **arguments: Any) -> None:
+def defer(
+    session: Session | scoped_session[Any],
+    task: str,
+    /,
+    *,
+    queue: str = "default",
+    lock: str | None = None,
+    **arguments: Any,
+) -> None:
     """Puts a task of worker.py on the queue within the session's transaction: no commit, no task.
 
     `task` is the task's name in worker.py; `lock` keeps tasks of the same lock from running side by side.
