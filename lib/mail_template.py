@@ -42,13 +42,16 @@ class MailTemplate:
     """The compiled message. `render` is called once per recipient and may be called from several threads."""
 
     def __init__(
-        self, headers: Sequence[tuple[str, Pieces]], *, text: Pieces, html: Pieces, boundary: str = "=_lux_part"
+        self, headers: Sequence[tuple[str, Pieces | bytes]], *, text: Pieces, html: Pieces, boundary: str = "=_lux_part"
     ) -> None:
         self._chunks: list[bytes] = []
         self._places: dict[Slot, list[int]] = {}
         self._headers: list[tuple[int, str, Pieces]] = []
-        for name, pieces in headers:
-            self._add_header(name, pieces)
+        for name, value in headers:
+            if isinstance(value, bytes):  # an address, encoded by encode_address
+                self._chunks.append(f"{name}: ".encode("ascii") + value + b"\r\n")
+            else:
+                self._add_header(name, value)
         self._add(f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n')
         self._add_part(boundary, "text/plain", text)
         self._add_part(boundary, "text/html", html)

@@ -18,7 +18,7 @@ TAG = re.compile(
     r"\{\{[ \t]*([a-z][a-z0-9_]{0,39}(?:\.[a-z0-9_]{1,60})?)[ \t]*"
     r"(?:\|([^{}|\r\n\u2028\u2029]{0,200}))?\}\}"
 )
-LEFTOVER = re.compile(r"\{\{.{0,40}|.{0,40}\}\}", re.S)
+LEFTOVER = re.compile(r"\{\{[^{}]{0,40}(?:\}\})?|\}\}")
 LINE_BREAKS = re.compile("[\r\n\x0b\x0c\x00\x1c-\x1e\x85\u2028\u2029]")
 BLANKS = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029]+")
 UNPRINTABLE = re.compile("[\ud800-\udfff\ufeff\ufffe\uffff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
