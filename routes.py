@@ -26,7 +26,20 @@ from access import (
 )
 from errors import NotAllowed
 from extensions import csrf
-from pages import assets, brand, channels, first_start, health, settings, sign_in, users
+from pages import (
+    ask_lux,
+    assets,
+    brand,
+    channels,
+    dashboard,
+    first_start,
+    health,
+    palette,
+    settings,
+    sign_in,
+    styleguide,
+    users,
+)
 
 CROSS_SITE = "This request came from another site, so LUX did not act on it."
 
@@ -55,7 +68,11 @@ class MenuItem:
 
 
 PAGES: list[Row] = [
+    Row(dashboard.page, "/", viewer, menu="Dashboard", icon="layout-dashboard"),
     Row(assets.page, "/assets", anyone),
+    Row(styleguide.page, "/styleguide", viewer),
+    Row(palette.page, "/palette", viewer),
+    Row(ask_lux.page, "/ask", viewer),
     Row(health.page, "/", anyone),
     Row(sign_in.page, "/", anyone, exceptions={"sign_out": signed_in, "waiting": signed_in}),
     Row(settings.page, "/settings", viewer, menu="Settings", icon="settings", exceptions={"environment": operator}),

@@ -92,7 +92,7 @@ def _current_tree() -> AssetTree:
     return tree
 
 
-@page.get("/assets/<build>/<path:path>")
+@page.get("/<build>/<path:path>")
 def send_asset(build: str, path: str) -> Response:
     tree = _current_tree()
     asset = tree.files.get(path)

@@ -44,10 +44,10 @@ def read_tokens() -> dict[str, str]:
     return dict(COLOUR.findall((STATIC / "css" / "tokens.css").read_text()))
 
 
-@page.get("/styleguide")
-def show() -> str:
+@page.get("/")
+def index() -> str:
     return render_template(
-        "styleguide/show.html",
+        "styleguide/index.html",
         people=PEOPLE,
         swatches=[Swatch(name, value, contrast_ratio(value, "#000000")) for name, value in read_tokens().items()],
         line=line_chart(
@@ -67,8 +67,8 @@ def show() -> str:
     )
 
 
-@page.get("/styleguide/fragment")
-def show_fragment() -> Response | str:
+@page.get("/fragment")
+def fragment() -> Response | str:
     """What a panel that loads by itself receives; ?fails=1 shows the panel's own error state."""
     if request.args.get("fails"):
         abort(503)

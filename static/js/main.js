@@ -97,6 +97,14 @@ document.addEventListener("htmx:after:swap", (event) => {
   attach(ctx?.target?.isConnected ? ctx.target : document);
 });
 document.addEventListener("htmx:after:settle", () => attach());
+// An error page is not a fragment: it becomes a toast. A form that comes back with its errors (409, 422) is one.
+document.addEventListener("htmx:before:response", (event) => {
+  const { status, headers } = event.detail.ctx.response;
+  if (event.defaultPrevented || status < 400 || status === 409 || status === 422 || headers.get("HX-Redirect")) return;
+  event.preventDefault();
+  const id = headers.get("X-Request-ID");
+  toast("danger", `That did not work${id ? ` (${status}, ${id})` : ""}. Try again in a moment.`);
+});
 document.addEventListener("toast", (event) => toast(event.detail?.kind ?? "info", event.detail?.text ?? ""));
 document.addEventListener("htmx:error", (event) => {
   if (event.detail?.ctx && !event.target.closest?.('[data-module~="panel"]')) {
@@ -143,7 +151,7 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     return openPalette();
   }
-  if (command && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "j") {
+  if (command && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "j" && document.querySelector("[data-dock]")) {
     event.preventDefault();
     return document.dispatchEvent(new CustomEvent("lux:dock", { detail: {} }));
   }

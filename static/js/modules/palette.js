@@ -1,6 +1,4 @@
-// The command palette (Ctrl K): asks /palette?q= for pages, agents, contacts and campaigns by name.
-import { icon } from "../main.js";
-
+// The command palette (Ctrl K): asks /palette?q= for pages, agents, segments, contacts and campaigns by name.
 let dialog;
 let input;
 let results;
@@ -48,39 +46,17 @@ function build() {
 
 async function search() {
   const turn = ++latest;
-  let rows = [];
-  let failed = false;
+  let html;
   try {
-    const response = await fetch(`/palette?q=${encodeURIComponent(input.value)}`, { headers: { Accept: "application/json" } });
+    const response = await fetch(`/palette?q=${encodeURIComponent(input.value)}`, { headers: { "HX-Request": "true" } });
     if (!response.ok) throw new Error(response.status);
-    rows = (await response.json()).results;
+    html = await response.text();
   } catch {
-    failed = true;
+    html = '<p class="palette__empty">The search did not answer. Type again to retry.</p>';
   }
   if (turn !== latest) return;
-  results.replaceChildren(...rows.map(makeOption));
-  if (rows.length === 0) {
-    const empty = document.createElement("p");
-    empty.className = "palette__empty";
-    empty.textContent = failed ? "The search did not answer. Type again to retry." : `Nothing is called “${input.value}”.`;
-    results.append(empty);
-  }
+  results.innerHTML = html;
   choose(0);
-}
-
-function makeOption(row, index) {
-  const option = document.createElement("div");
-  option.className = "palette__option";
-  option.id = `palette-option-${index}`;
-  option.setAttribute("role", "option");
-  option.dataset.href = row.href;
-  const label = document.createElement("span");
-  label.textContent = row.label;
-  const note = document.createElement("span");
-  note.className = "palette__note";
-  note.textContent = row.kind;
-  option.append(icon(row.icon), label, note);
-  return option;
 }
 
 function choose(index) {

@@ -3,7 +3,7 @@ import { icon } from "../main.js";
 
 export default function panel(body) {
   body.addEventListener("htmx:before:response", (event) => {
-    if (event.target === body && event.detail.ctx.response.status >= 400) {
+    if (event.target === body && event.detail.ctx.response.status >= 400 && !event.detail.ctx.response.headers.get("HX-Redirect")) {
       event.preventDefault();
       showFailure(body, event.detail.ctx.response.headers.get("X-Request-ID"));
     }

@@ -3,7 +3,6 @@ import { hasKeys } from "../main.js";
 
 const rows = [
   ["Go to a page, contact or campaign", ["Ctrl", "K"]],
-  ["Ask LUX", ["Ctrl", "J"]],
   ["Search this page", ["/"]],
   ["New", ["n"]],
   ["Next row, previous row", ["j", "k"]],
