@@ -49,6 +49,7 @@ SETTINGS: list[SettingRow] = [
     SettingRow("OPENAI_API_KEY", None, "no key: agents and chatbot run on built-in playbooks", is_secret=True),
     SettingRow("OPENAI_BASE_URL", "https://api.openai.com/v1", "any server that speaks OpenAI's protocol"),
     SettingRow("OPENAI_MODEL", "gpt-4o", "the model that agents and chatbot ask"),
+    SettingRow("OPENAI_FALLBACK_MODEL", None, "asked when the first model is unknown, busy or ill"),
     SettingRow("AI_DAILY_BUDGET_USD", "5", "reaching it stops model calls; playbooks go on"),
     SettingRow("ZAPIER_USERNAME", None, "the webhook's Basic user; generated when unset"),
     SettingRow("ZAPIER_PASSWORD", None, "the webhook's Basic password; generated when unset", is_secret=True),
@@ -89,6 +90,7 @@ class Settings:
     openai_api_key: str | None
     openai_base_url: str
     openai_model: str
+    openai_fallback_model: str | None
     ai_daily_budget_usd: float
     zapier_username: str | None
     zapier_password: str | None
@@ -178,6 +180,7 @@ def _checked(values: Mapping[str, str | None]) -> Settings:
         openai_api_key=values["OPENAI_API_KEY"],
         openai_base_url=_url(values, "OPENAI_BASE_URL", ("http", "https")),
         openai_model=values["OPENAI_MODEL"] or "",
+        openai_fallback_model=values["OPENAI_FALLBACK_MODEL"],
         ai_daily_budget_usd=_number(values, "AI_DAILY_BUDGET_USD", 0),
         zapier_username=values["ZAPIER_USERNAME"],
         zapier_password=values["ZAPIER_PASSWORD"],
