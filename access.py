@@ -16,11 +16,11 @@ from flask import Request, g, request, session
 from flask_login import current_user
 
 from accounts.sessions import find_session_user
-from accounts.webhook_credentials import find_credential
+from accounts.webhook_credentials import Credential, find_credential
 from config import current_settings
 from errors import LuxError, NotAllowed
 from extensions import login
-from models import User, WebhookCredential
+from models import User
 
 ROLE_RANK = {"viewer": 1, "marketer": 2, "operator": 3, "owner": 4}
 
@@ -96,9 +96,9 @@ def _reads_or(write: str) -> Callable[[], None]:
     return check
 
 
-def current_credential() -> WebhookCredential:
+def current_credential() -> Credential:
     """The webhook credential that the guard has let in."""
-    credential: WebhookCredential = g.webhook_credential
+    credential: Credential = g.webhook_credential
     return credential
 
 

@@ -379,6 +379,13 @@ class IntakeBody(Model):
         Index("ix_intake_bodies_state", "state", text("id DESC")),
         Index("ix_intake_bodies_same", "credential_id", "sha256", "received_at"),
         Index("uq_intake_bodies_idempotency", "credential_id", "idempotency_key", unique=True),
+        Index(
+            "uq_intake_bodies_dead",
+            "credential_id",
+            "sha256",
+            unique=True,
+            postgresql_where=text("state = 'dead' AND idempotency_key IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -438,8 +445,6 @@ class Campaign(Model):
     pause_reason: Mapped[str | None]
     compiled: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     planned_count: Mapped[int] = mapped_column(server_default="0")
-    tally: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
-    tally_at: Mapped[datetime | None]
     proposal_id: Mapped[int | None] = mapped_column(ForeignKey("proposals.id", ondelete="SET NULL", use_alter=True))
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -496,6 +501,47 @@ class Message(Model):
     response: Mapped[str | None]
     queue_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class CampaignTally(Model):
+    """How many messages stand where, as one writer changed it; the sum over the writers is the truth.
+
+    A row of its own per writer keeps workers from waiting for each other, and a page from counting a million rows.
+    """
+
+    __tablename__ = "campaign_tallies"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True)
+    writer: Mapped[str] = mapped_column(primary_key=True)
+    planned: Mapped[int] = mapped_column(server_default="0")
+    pending: Mapped[int] = mapped_column(server_default="0")
+    claimed: Mapped[int] = mapped_column(server_default="0")
+    attempting: Mapped[int] = mapped_column(server_default="0")
+    deferred: Mapped[int] = mapped_column(server_default="0")
+    sent: Mapped[int] = mapped_column(server_default="0")
+    failed: Mapped[int] = mapped_column(server_default="0")
+    suppressed: Mapped[int] = mapped_column(server_default="0")
+    unknown: Mapped[int] = mapped_column(server_default="0")
+    opens_human: Mapped[int] = mapped_column(server_default="0")
+    opens_machine: Mapped[int] = mapped_column(server_default="0")
+    clicks_human: Mapped[int] = mapped_column(server_default="0")
+    clicks_machine: Mapped[int] = mapped_column(server_default="0")
+    unsubscribed: Mapped[int] = mapped_column(server_default="0")
+
+
+class TestMessage(Model):
+    """A mail that somebody sent to try a campaign out; its unsubscribe link works like any other."""
+
+    __tablename__ = "test_messages"
+    __test__ = False
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"), index=True)
+    address: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="attempting")
+    response: Mapped[str | None]
+    sent_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class TrackedLink(Model):

@@ -23,6 +23,8 @@ from access import (
     signed_in,
     viewer,
     viewer_reads_marketer_writes,
+    zapier,
+    zapier_or_operator,
 )
 from errors import NotAllowed
 from extensions import csrf
@@ -39,6 +41,7 @@ from pages import (
     sign_in,
     styleguide,
     users,
+    webhook,
 )
 
 CROSS_SITE = "This request came from another site, so LUX did not act on it."
@@ -79,6 +82,7 @@ PAGES: list[Row] = [
     Row(brand.page, "/settings/brand", viewer_reads_marketer_writes),
     Row(channels.page, "/settings/channels", viewer),
     Row(users.page, "/", owner, exceptions={"accept": anyone}),
+    Row(webhook.page, "/api", zapier, exceptions={"show_me": zapier_or_operator}),
     Row(first_start.page, "/first-start", marketer, exceptions={"make_owner": anyone}),
 ]
 

@@ -252,8 +252,6 @@ def upgrade() -> None:
         sa.Column("pause_reason", sa.Text(), nullable=True),
         sa.Column("compiled", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("planned_count", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("tally", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
-        sa.Column("tally_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("proposal_id", sa.BigInteger(), nullable=True),
         sa.Column("created_by_id", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -486,6 +484,29 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_ai_calls_at"), "ai_calls", ["at"], unique=False)
     op.create_table(
+        "campaign_tallies",
+        sa.Column("campaign_id", sa.BigInteger(), nullable=False),
+        sa.Column("writer", sa.Text(), nullable=False),
+        sa.Column("planned", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("pending", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("claimed", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("attempting", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("deferred", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("sent", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("failed", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("suppressed", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("unknown", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("opens_human", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("opens_machine", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("clicks_human", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("clicks_machine", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("unsubscribed", sa.BigInteger(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_campaign_tallies_campaign_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("campaign_id", "writer", name=op.f("pk_campaign_tallies")),
+    )
+    op.create_table(
         "campaign_versions",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("campaign_id", sa.BigInteger(), nullable=False),
@@ -554,6 +575,13 @@ def upgrade() -> None:
     op.create_index(op.f("ix_intake_bodies_received_at"), "intake_bodies", ["received_at"], unique=False)
     op.create_index("ix_intake_bodies_same", "intake_bodies", ["credential_id", "sha256", "received_at"], unique=False)
     op.create_index("ix_intake_bodies_state", "intake_bodies", ["state", sa.literal_column("id DESC")], unique=False)
+    op.create_index(
+        "uq_intake_bodies_dead",
+        "intake_bodies",
+        ["credential_id", "sha256"],
+        unique=True,
+        postgresql_where=sa.text("state = 'dead' AND idempotency_key IS NULL"),
+    )
     op.create_index("uq_intake_bodies_idempotency", "intake_bodies", ["credential_id", "idempotency_key"], unique=True)
     op.create_table(
         "messages",
@@ -637,6 +665,24 @@ def upgrade() -> None:
     op.create_index(op.f("ix_proposals_run_id"), "proposals", ["run_id"], unique=False)
     op.create_index("ix_proposals_state", "proposals", ["state", sa.literal_column("id DESC")], unique=False)
     op.create_table(
+        "test_messages",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("campaign_id", sa.BigInteger(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="attempting", nullable=False),
+        sa.Column("response", sa.Text(), nullable=True),
+        sa.Column("sent_by_id", sa.BigInteger(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_test_messages_campaign_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["sent_by_id"], ["users.id"], name=op.f("fk_test_messages_sent_by_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_test_messages")),
+    )
+    op.create_index(op.f("ix_test_messages_campaign_id"), "test_messages", ["campaign_id"], unique=False)
+    op.create_table(
         "tracked_links",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("campaign_id", sa.BigInteger(), nullable=False),
@@ -695,6 +741,8 @@ def downgrade() -> None:
     op.drop_index("ix_tracking_events_at", table_name="tracking_events")
     op.drop_table("tracking_events")
     op.drop_table("tracked_links")
+    op.drop_index(op.f("ix_test_messages_campaign_id"), table_name="test_messages")
+    op.drop_table("test_messages")
     op.drop_index("ix_proposals_state", table_name="proposals")
     op.drop_index(op.f("ix_proposals_run_id"), table_name="proposals")
     op.drop_table("proposals")
@@ -708,6 +756,11 @@ def downgrade() -> None:
     op.drop_index("ix_messages_contact", table_name="messages")
     op.drop_table("messages")
     op.drop_index("uq_intake_bodies_idempotency", table_name="intake_bodies")
+    op.drop_index(
+        "uq_intake_bodies_dead",
+        table_name="intake_bodies",
+        postgresql_where=sa.text("state = 'dead' AND idempotency_key IS NULL"),
+    )
     op.drop_index("ix_intake_bodies_state", table_name="intake_bodies")
     op.drop_index("ix_intake_bodies_same", table_name="intake_bodies")
     op.drop_index(op.f("ix_intake_bodies_received_at"), table_name="intake_bodies")
@@ -716,6 +769,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_contact_import_rows_contact_id"), table_name="contact_import_rows")
     op.drop_table("contact_import_rows")
     op.drop_table("campaign_versions")
+    op.drop_table("campaign_tallies")
     op.drop_index(op.f("ix_ai_calls_at"), table_name="ai_calls")
     op.drop_table("ai_calls")
     op.drop_table("agent_run_versions")
