@@ -57,6 +57,8 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SQLALCHEMY_DATABASE_URI": url.replace("postgresql://", "postgresql+psycopg://", 1),
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "pool_pre_ping": True,
+            # What people typed does not belong into logs and tracebacks.
+            "hide_parameters": True,
             "pool_size": settings.web_threads,
             "max_overflow": 4,
             "connect_args": {"connect_timeout": 5, "application_name": "lux"},
