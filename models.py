@@ -478,7 +478,7 @@ class Message(Model):
         Index(
             "ix_messages_due", "campaign_id", "next_try_at", postgresql_where=text("state IN ('pending', 'deferred')")
         ),
-        Index("ix_messages_leased", "lease_until", postgresql_where=text("state IN ('claimed', 'attempting')")),
+        Index("ix_messages_held", "claimed_by", postgresql_where=text("state IN ('claimed', 'attempting')")),
         Index("ix_messages_state", "campaign_id", "state", "id"),
         Index("ix_messages_contact", "contact_id"),
     )
@@ -495,12 +495,22 @@ class Message(Model):
     next_try_at: Mapped[datetime | None]
     first_tried_at: Mapped[datetime | None]
     claimed_by: Mapped[str | None]
-    lease_until: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     response_code: Mapped[int | None]
     response: Mapped[str | None]
     queue_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SendingLease(Model):
+    """A worker that holds messages, and until when it is taken for alive; its messages carry its name."""
+
+    __tablename__ = "sending_leases"
+
+    worker: Mapped[str] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
+    until: Mapped[datetime]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class CampaignTally(Model):

@@ -597,7 +597,6 @@ def upgrade() -> None:
         sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_tried_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("claimed_by", sa.Text(), nullable=True),
-        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("response_code", sa.BigInteger(), nullable=True),
         sa.Column("response", sa.Text(), nullable=True),
@@ -627,9 +626,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('pending', 'deferred')"),
     )
     op.create_index(
-        "ix_messages_leased",
+        "ix_messages_held",
         "messages",
-        ["lease_until"],
+        ["claimed_by"],
         unique=False,
         postgresql_where=sa.text("state IN ('claimed', 'attempting')"),
     )
@@ -664,6 +663,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_proposals_run_id"), "proposals", ["run_id"], unique=False)
     op.create_index("ix_proposals_state", "proposals", ["state", sa.literal_column("id DESC")], unique=False)
+    op.create_table(
+        "sending_leases",
+        sa.Column("worker", sa.Text(), nullable=False),
+        sa.Column("campaign_id", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_sending_leases_campaign_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("worker", name=op.f("pk_sending_leases")),
+    )
     op.create_table(
         "test_messages",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -743,12 +753,13 @@ def downgrade() -> None:
     op.drop_table("tracked_links")
     op.drop_index(op.f("ix_test_messages_campaign_id"), table_name="test_messages")
     op.drop_table("test_messages")
+    op.drop_table("sending_leases")
     op.drop_index("ix_proposals_state", table_name="proposals")
     op.drop_index(op.f("ix_proposals_run_id"), table_name="proposals")
     op.drop_table("proposals")
     op.drop_index("ix_messages_state", table_name="messages")
     op.drop_index(
-        "ix_messages_leased", table_name="messages", postgresql_where=sa.text("state IN ('claimed', 'attempting')")
+        "ix_messages_held", table_name="messages", postgresql_where=sa.text("state IN ('claimed', 'attempting')")
     )
     op.drop_index(
         "ix_messages_due", table_name="messages", postgresql_where=sa.text("state IN ('pending', 'deferred')")
