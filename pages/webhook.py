@@ -26,20 +26,7 @@ ADDRESS = "/api/webhook/zapier-contact"
 KEPT_HEADERS = ("User-Agent", "Content-Encoding", "Content-Length", "Idempotency-Key", "X-Request-ID")
 LONGEST_HEADER = 300
 # As a person reads it in Zapier's test: what it is before what it has.
-ANSWER_ORDER = [
-    "id",
-    "status",
-    "email",
-    "name",
-    "phone",
-    "source",
-    "segment",
-    "segments",
-    "subscription",
-    "duplicate",
-    "warnings",
-    "receipt",
-]
+ANSWER_ORDER = ("id", "status", "email", "name", "phone", "source", "segment", "segments", "subscription", "warnings")
 TOO_LARGE = f"A body may have {MOST_BYTES // 1024} KiB. This one was not kept."
 
 
