@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import CursorResult, Select, func, insert, literal, select, text
+from sqlalchemy import Select, func, insert, literal, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from accounts.audit import add_audit_entry
@@ -139,8 +139,9 @@ def start_campaign(campaign_id: int) -> int:
     if links:
         db.session.execute(insert(TrackedLink), links)
     columns = ["campaign_id", "contact_id", "channel", "address", "next_try_at"]
-    written = db.session.execute(insert(Message).from_select(columns, _recipients(campaign)))
-    planned = written.rowcount if isinstance(written, CursorResult) else 0
+    statement = insert(Message).from_select(columns, _recipients(campaign))
+    written = db.session.connection().execute(statement, execution_options={"preserve_rowcount": True})
+    planned = written.rowcount
     campaign.state = "sending"
     campaign.launched_at = datetime.now(UTC)
     campaign.planned_count = planned

@@ -75,6 +75,8 @@ class SmtpServer:
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
+        with contextlib.suppress(OSError):  # a close alone leaves a waiting accept() listening
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in list(self._sockets):
             with contextlib.suppress(OSError):
