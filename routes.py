@@ -6,6 +6,7 @@ addresses; `exceptions` names views with a guard of their own. The order of rows
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Flask, current_app, g, request, url_for
@@ -26,6 +27,7 @@ from access import (
     zapier,
     zapier_or_operator,
 )
+from agents.figures import count_waiting_proposals
 from errors import NotAllowed
 from extensions import csrf
 from pages import (
@@ -33,10 +35,14 @@ from pages import (
     assets,
     brand,
     channels,
+    contact,
+    contact_imports,
+    contacts,
     dashboard,
     first_start,
     health,
     palette,
+    segments,
     settings,
     sign_in,
     styleguide,
@@ -68,6 +74,7 @@ class MenuItem:
     href: str
     icon: str
     is_current: bool
+    count: int = 0
 
 
 PAGES: list[Row] = [
@@ -78,6 +85,28 @@ PAGES: list[Row] = [
     Row(ask_lux.page, "/ask", viewer),
     Row(health.page, "/", anyone),
     Row(sign_in.page, "/", anyone, exceptions={"sign_out": signed_in, "waiting": signed_in}),
+    Row(
+        contacts.page,
+        "/contacts",
+        viewer_reads_marketer_writes,
+        menu="Contacts",
+        icon="users",
+    ),
+    Row(
+        contact.page,
+        "/contacts",
+        viewer_reads_marketer_writes,
+        exceptions={"add": marketer, "edit": marketer, "erase": marketer},
+    ),
+    Row(contact_imports.page, "/contacts/imports", viewer_reads_marketer_writes, exceptions={"refused": marketer}),
+    Row(
+        segments.page,
+        "/segments",
+        viewer_reads_marketer_writes,
+        menu="Segments",
+        icon="target",
+        exceptions={"add": marketer, "edit": marketer},
+    ),
     Row(settings.page, "/settings", viewer, menu="Settings", icon="settings", exceptions={"environment": operator}),
     Row(brand.page, "/settings/brand", viewer_reads_marketer_writes),
     Row(channels.page, "/settings/channels", viewer),
@@ -85,6 +114,9 @@ PAGES: list[Row] = [
     Row(webhook.page, "/api", zapier, exceptions={"show_me": zapier_or_operator}),
     Row(first_start.page, "/first-start", marketer, exceptions={"make_owner": anyone}),
 ]
+
+# What waits behind a line of the menu: a number beside its label.
+COUNTS: dict[str, Callable[[], int]] = {"approvals.index": count_waiting_proposals}
 
 
 def init_routes(app: Flask) -> None:
@@ -130,8 +162,10 @@ def list_menu_items() -> list[MenuItem]:
     for row in PAGES:
         endpoint = f"{row.page.name}.index"
         if row.menu and may_enter(endpoint):
-            is_current = request.blueprint == row.page.name
-            items.append(MenuItem(row.page.name, row.menu, url_for(endpoint), row.icon, is_current))
+            href = url_for(endpoint)
+            is_current = request.path.startswith(href) if href != "/" else request.path == href
+            count = COUNTS[endpoint]() if endpoint in COUNTS else 0
+            items.append(MenuItem(row.page.name, row.menu, href, row.icon, is_current, count))
     return items
 
 
