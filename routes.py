@@ -6,7 +6,7 @@ addresses; `exceptions` names views with a guard of their own. The order of rows
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Flask, current_app, g, request, url_for
@@ -30,7 +30,10 @@ from access import (
 from agents.figures import count_waiting_proposals
 from errors import NotAllowed
 from extensions import csrf
+from lib.row_ids import LARGEST
 from pages import (
+    agents,
+    approvals,
     ask_lux,
     assets,
     brand,
@@ -79,6 +82,8 @@ class MenuItem:
 
 PAGES: list[Row] = [
     Row(dashboard.page, "/", viewer, menu="Dashboard", icon="layout-dashboard"),
+    Row(agents.page, "/agents", viewer_reads_marketer_writes, menu="Agents", icon="bot"),
+    Row(approvals.page, "/approvals", viewer_reads_marketer_writes, menu="Approvals", icon="stamp"),
     Row(assets.page, "/assets", anyone),
     Row(styleguide.page, "/styleguide", viewer),
     Row(palette.page, "/palette", viewer),
@@ -142,13 +147,18 @@ def check_guard() -> None:
     if request.routing_exception is not None:
         raise request.routing_exception
     guard = guard_of(request.endpoint)
-    if guard is None:
+    if guard is None or has_impossible_id(request.view_args or {}):
         raise UnknownAddress
     is_unsafe = request.method not in ("GET", "HEAD", "OPTIONS")
     if is_unsafe and guard.uses_session and request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise NotAllowed(CROSS_SITE)
     g.guard = guard
     guard.check()
+
+
+def has_impossible_id(arguments: Mapping[str, object]) -> bool:
+    """Whether an id in the address is larger than any row's."""
+    return any(isinstance(value, int) and value > LARGEST for value in arguments.values())
 
 
 def guard_of(endpoint: str | None) -> Guard | None:
