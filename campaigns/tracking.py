@@ -188,7 +188,7 @@ def _record(message: Message, kind: str, judgement: Judgement, visit: Visit, lin
 
 def _is_first(message: Message, kind: str, actor: str) -> bool:
     """Whether this message had no such event yet; events of one message wait for each other here."""
-    db.session.execute(text("SELECT pg_advisory_xact_lock(:area, :id)"), {"area": 0x4C5558, "id": message.id % 2**31})
+    db.session.execute(text("SELECT pg_advisory_xact_lock(:area, :id)"), {"area": 0x4C555A, "id": message.id % 2**31})
     known = select(
         exists().where(TrackingEvent.message_id == message.id, TrackingEvent.kind == kind, TrackingEvent.actor == actor)
     )
