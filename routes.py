@@ -21,6 +21,7 @@ from access import (
     marketer,
     operator,
     owner,
+    public,
     signed_in,
     viewer,
     viewer_reads_marketer_writes,
@@ -37,6 +38,10 @@ from pages import (
     ask_lux,
     assets,
     brand,
+    campaign_results,
+    campaign_versions,
+    campaign_wizard,
+    campaigns,
     channels,
     contact,
     contact_imports,
@@ -44,6 +49,7 @@ from pages import (
     dashboard,
     first_start,
     health,
+    outbox,
     palette,
     segments,
     settings,
@@ -52,6 +58,7 @@ from pages import (
     users,
     webhook,
 )
+from pages import public as public_pages
 
 CROSS_SITE = "This request came from another site, so LUX did not act on it."
 
@@ -83,7 +90,6 @@ class MenuItem:
 PAGES: list[Row] = [
     Row(dashboard.page, "/", viewer, menu="Dashboard", icon="layout-dashboard"),
     Row(agents.page, "/agents", viewer_reads_marketer_writes, menu="Agents", icon="bot"),
-    Row(approvals.page, "/approvals", viewer_reads_marketer_writes, menu="Approvals", icon="stamp"),
     Row(assets.page, "/assets", anyone),
     Row(styleguide.page, "/styleguide", viewer),
     Row(palette.page, "/palette", viewer),
@@ -112,6 +118,20 @@ PAGES: list[Row] = [
         icon="target",
         exceptions={"add": marketer, "edit": marketer},
     ),
+    Row(
+        campaigns.page,
+        "/campaigns",
+        viewer_reads_marketer_writes,
+        menu="Campaigns",
+        icon="megaphone",
+        exceptions={"new": marketer},
+    ),
+    Row(campaign_wizard.page, "/campaigns", viewer_reads_marketer_writes),
+    Row(campaign_versions.page, "/campaigns", viewer_reads_marketer_writes),
+    Row(campaign_results.page, "/campaigns", viewer_reads_marketer_writes, exceptions={"confirm_cancel": marketer}),
+    Row(approvals.page, "/approvals", viewer_reads_marketer_writes, menu="Approvals", icon="stamp"),
+    Row(outbox.page, "/outbox", viewer),
+    Row(public_pages.page, "/", public),
     Row(settings.page, "/settings", viewer, menu="Settings", icon="settings", exceptions={"environment": operator}),
     Row(brand.page, "/settings/brand", viewer_reads_marketer_writes),
     Row(channels.page, "/settings/channels", viewer),
