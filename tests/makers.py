@@ -13,8 +13,9 @@ from itsdangerous import URLSafeTimedSerializer
 
 from accounts.sessions import start_session
 from accounts.users import add_user
+from campaigns.drafting import add_campaign
 from extensions import db
-from models import User
+from models import Campaign, User
 
 PASSWORD = "seven violet lanterns"
 _numbers = itertools.count(1)
@@ -56,3 +57,26 @@ def signed_in_client(app: Flask, user: User) -> Browser:
         session["csrf_token"] = secret
     client.csrf_token = URLSafeTimedSerializer(str(app.secret_key), salt="wtf-csrf-token").dumps(secret)
     return client
+
+
+def make_campaign(
+    *,
+    name: str = "Spring sale",
+    content: dict[str, Any] | None = None,
+    segment_id: int | None = None,
+    goal: str = "Bring people back",
+    made_by: str = "Ada Lovelace",
+) -> Campaign:
+    """A draft with a subject, a text and a button."""
+    words = {
+        "subject": "Hello {{first_name|friend}}",
+        "blocks": [
+            {"kind": "heading", "text": "Spring", "level": 1},
+            {"kind": "text", "text": "Read [the story](https://shop.lumen.example/story) today."},
+            {"kind": "button", "label": "Shop now", "url": "https://shop.lumen.example/now"},
+            {"kind": "footer", "text": "You asked us to write."},
+        ],
+    }
+    return add_campaign(
+        name=name, goal=goal, made_by=made_by, segment_id=segment_id, content=words if content is None else content
+    )
