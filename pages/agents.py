@@ -251,8 +251,7 @@ def _show(
     more = _result(agent, run, view=view, errors=draft_errors) if run is not None else {}
     return render_template(
         "agents/workspace.html",
-        **more,
-        agent=agent,
+        **{"agent": agent, "may_write": has_role("marketer"), **more},
         task=task,
         values=values,
         errors=errors or {},
@@ -268,7 +267,6 @@ def _show(
         obstacle=obstacle,
         estimate=None if obstacle else estimate_run_cost(agent, task),
         budget=ai.get_budget(),
-        may_write=has_role("marketer"),
     )
 
 

@@ -10,7 +10,7 @@ from flask_login import current_user
 
 from access import has_role, peer
 from agents import get_agent
-from agents.actions import get_action
+from agents.actions import find_action
 from agents.proposals import (
     approve_proposal,
     change_proposal,
@@ -119,7 +119,7 @@ def _shown(proposal: Proposal) -> dict[str, object]:
     return {
         "proposal": proposal,
         "agent": get_agent(proposal.agent),
-        "action": get_action(proposal.action),
+        "action": find_action(proposal.action),
         "will": describe_proposal(proposal),
         "address": find_address(proposal),
     }
@@ -128,13 +128,18 @@ def _shown(proposal: Proposal) -> dict[str, object]:
 def _page(
     proposal: Proposal, *, values: Mapping[str, str] | None = None, errors: Mapping[str, str] | None = None
 ) -> str:
-    content = proposal.payload["content"]
+    payload = proposal.payload
+    content = payload.get("content", {})
     return render_template(
         "approvals/show.html",
         **_shown(proposal),
         state=STATES[proposal.state],
         values=values
-        or {"name": proposal.payload["name"], "subject": content["subject"], "preheader": content["preheader"]},
+        or {
+            "name": payload.get("name", ""),
+            "subject": content.get("subject", ""),
+            "preheader": content.get("preheader", ""),
+        },
         errors=errors or {},
         may_write=has_role("marketer"),
     )
