@@ -5,9 +5,11 @@ export default function agentRun(element) {
   const steps = element.querySelector("[data-run-steps]");
   const status = document.querySelector("[data-run-status]");
   const source = new EventSource(`${element.dataset.events}?after=${element.dataset.after}`);
+  const word = element.querySelector(".status span");
   let isOver = false;
 
   source.addEventListener("begin", () => {
+    word.textContent = "Writing…";
     text.textContent = "";
     steps.replaceChildren();
   });
