@@ -107,7 +107,7 @@ def start(key: str) -> ResponseReturnValue:
         return _show(agent, task, values=request.form, errors=_named(error.fields)), 422
     way: Way = "playbook" if request.form.get("way") == "playbook" else "model"
     run = start_run(agent, task, brief, user_id=current_user.id, way=way)
-    return redirect(url_for("agents.show_run", key=key, run_id=run.id), 303)
+    return redirect(_run_address(key, run.id), 303)
 
 
 @page.get("/<key>/runs/<int:run_id>")
@@ -116,7 +116,11 @@ def show_run(key: str, run_id: int) -> ResponseReturnValue:
     agent = get_agent(key)
     run = get_run(run_id, key)
     if request.headers.get("HX-Request"):
-        return render_template("agents/_result.html", **_result(agent, run))
+        result = render_template("agents/_result.html", **_result(agent, run))
+        runs = list_runs(agent.key)
+        return result + render_template(
+            "agents/_runs.html", agent=agent, run=run, runs=runs, run_status=RUN_STATUS, is_fragment=True
+        )
     return _show(agent, _task_of(agent), values=describe_brief(run), run=run)
 
 
@@ -136,7 +140,7 @@ def stop(key: str, run_id: int) -> ResponseReturnValue:
     """Stops a run; what was drafted stays."""
     get_run(run_id, key)
     stop_run(run_id)
-    return redirect(url_for("agents.show_run", key=key, run_id=run_id), 303)
+    return redirect(_run_address(key, run_id), 303)
 
 
 @page.post("/<key>/runs/<int:run_id>/retry")
@@ -149,7 +153,7 @@ def retry(key: str, run_id: int) -> ResponseReturnValue:
         retry_run(run_id, way)
     except Conflict as error:
         flash(error.detail, "warn")
-    return redirect(url_for("agents.show_run", key=key, run_id=run_id), 303)
+    return redirect(_run_address(key, run_id), 303)
 
 
 @page.post("/<key>/runs/<int:run_id>/draft")
@@ -163,7 +167,7 @@ def save_draft(key: str, run_id: int) -> ResponseReturnValue:
         values = describe_brief(run)
         return _show(agent, _task_of(agent), values=values, run=run, view="edit", draft_errors=error.fields), 422
     flash("Your version is saved.", "success")
-    return redirect(url_for("agents.show_run", key=key, run_id=run_id), 303)
+    return redirect(_run_address(key, run_id), 303)
 
 
 @page.post("/<key>/runs/<int:run_id>/draft/autosave")
@@ -183,7 +187,7 @@ def restore(key: str, run_id: int, number: int) -> ResponseReturnValue:
     get_run(run_id, key)
     bring_back(run_id, number, made_by=current_user.name)
     flash(f"Version {number} is the current one again.", "success")
-    return redirect(url_for("agents.show_run", key=key, run_id=run_id), 303)
+    return redirect(_run_address(key, run_id), 303)
 
 
 @page.post("/<key>/runs/<int:run_id>/propose")
@@ -194,7 +198,7 @@ def propose(key: str, run_id: int) -> ResponseReturnValue:
         proposal = add_proposal(run_id)
     except Conflict as error:
         flash(error.detail, "warn")
-        return redirect(url_for("agents.show_run", key=key, run_id=run_id), 303)
+        return redirect(_run_address(key, run_id), 303)
     flash("Sent for approval.", "success")
     return redirect(url_for("approvals.show", proposal_id=proposal.id), 303)
 
@@ -207,9 +211,9 @@ def turn_into_campaign(key: str, run_id: int) -> ResponseReturnValue:
         proposal = carry_out_now(run_id, current_user, peer=peer())
     except Conflict as error:
         flash(error.detail, "warn")
-        return redirect(url_for("agents.show_run", key=key, run_id=run_id), 303)
+        return redirect(_run_address(key, run_id), 303)
     flash("The draft is in Campaigns. Nothing is sent yet.", "success")
-    return redirect(find_address(proposal) or url_for("agents.show_run", key=key, run_id=run_id), 303)
+    return redirect(find_address(proposal) or _run_address(key, run_id), 303)
 
 
 @page.get("/<key>/runs/<int:run_id>/preview")
@@ -228,6 +232,11 @@ def audience(key: str) -> str:
     """How many people the chosen segment means, as a fragment."""
     get_agent(key)
     return render_template("agents/_audience.html", count=_count(request.args.get("segment_id", "")))
+
+
+def _run_address(key: str, run_id: int) -> str:
+    """The page of a run, at its draft: on a phone that stands below the brief."""
+    return url_for("agents.show_run", key=key, run_id=run_id, _anchor="result")
 
 
 def _task_of(agent: Agent) -> Task[Any, Any]:

@@ -119,7 +119,7 @@ def _shown(proposal: Proposal) -> dict[str, object]:
     return {
         "proposal": proposal,
         "agent": get_agent(proposal.agent),
-        "action": find_action(proposal.action),
+        "deed": find_action(proposal.action),
         "will": describe_proposal(proposal),
         "address": find_address(proposal),
     }
