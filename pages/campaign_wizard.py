@@ -289,7 +289,8 @@ def list_steps(campaign: Campaign, current: str) -> list[tuple[str, str, str]]:
 
 def _show_audience(campaign: Campaign, segment_id: int | None, errors: dict[str, str]) -> str:
     counted = count_audience(segment_id) if segment_id else None
-    return _show("audience", campaign, segments=list_segments(), chosen=segment_id, counted=counted, errors=errors)
+    segments = [(segment.id, segment.name) for segment in list_segments()]
+    return _show("audience", campaign, segments=segments, chosen=segment_id, counted=counted, errors=errors)
 
 
 def _show_content(campaign: Campaign, content: dict[str, Any], errors: dict[str, str] | None = None) -> str:
