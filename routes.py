@@ -53,10 +53,12 @@ from pages import (
     palette,
     segments,
     settings,
+    settings_connections,
     sign_in,
     styleguide,
     users,
     webhook,
+    webhook_inbox,
 )
 from pages import public as public_pages
 
@@ -130,11 +132,20 @@ PAGES: list[Row] = [
     Row(campaign_versions.page, "/campaigns", viewer_reads_marketer_writes),
     Row(campaign_results.page, "/campaigns", viewer_reads_marketer_writes, exceptions={"confirm_cancel": marketer}),
     Row(approvals.page, "/approvals", viewer_reads_marketer_writes, menu="Approvals", icon="stamp"),
+    Row(
+        webhook_inbox.page,
+        "/webhook-inbox",
+        operator,
+        menu="Webhook inbox",
+        icon="inbox",
+        exceptions={"connect": marketer},
+    ),
     Row(outbox.page, "/outbox", viewer),
     Row(public_pages.page, "/", public),
     Row(settings.page, "/settings", viewer, menu="Settings", icon="settings", exceptions={"environment": operator}),
     Row(brand.page, "/settings/brand", viewer_reads_marketer_writes),
     Row(channels.page, "/settings/channels", viewer),
+    Row(settings_connections.page, "/settings/connections", operator),
     Row(users.page, "/", owner, exceptions={"accept": anyone}),
     Row(webhook.page, "/api", zapier, exceptions={"show_me": zapier_or_operator}),
     Row(first_start.page, "/first-start", marketer, exceptions={"make_owner": anyone}),
