@@ -42,7 +42,7 @@ from config import child_environment, load_settings
 from extensions import db
 
 MESSAGES = 10_000
-CONNECTIONS = 50
+CONNECTIONS = 100
 ROUNDS = 3
 PEERS = Path(__file__).resolve().parent / "peers"
 SINK = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
