@@ -45,6 +45,7 @@ from campaigns.mail_brand import get_mail_brand
 from campaigns.rendering import render_campaign
 from config import current_settings
 from errors import Conflict, InputInvalid, LuxError, NotFound
+from lib.light_markdown import render_light_markdown
 from models import AgentRun, AgentRunEvent, AgentRunVersion
 
 page = Blueprint("agents", __name__)
@@ -63,6 +64,9 @@ RUN_STATUS = {
     "failed": ("danger", "Not finished"),
     "stopped": ("paused", "Stopped"),
 }
+
+
+page.add_app_template_filter(render_light_markdown, "light_markdown")
 
 
 @page.app_template_global()
