@@ -32,7 +32,7 @@ class Batches(Generic[T, R]):
     """Runs `work` on the items of all threads that wait; alone, an item is worked on at once and waits for nobody.
 
     `work` gets the items in the order they came and gives as many results; what it raises, every thread of the batch
-    gets. While batches follow each other, each lingers for a moment so that more can join it.
+    gets. While several threads bring work again and again, each batch lingers for a moment so that more can join it.
     """
 
     def __init__(self, work: Callable[[Sequence[T]], Sequence[R]], most: int, *, linger_seconds: float = 0.0) -> None:
@@ -40,6 +40,7 @@ class Batches(Generic[T, R]):
         self._most = most
         self._linger_seconds = linger_seconds
         self._worked_at = float("-inf")
+        self._is_shared = False
         self._lock = threading.Lock()
         self._waiting: list[_Turn[T, R]] = []
         self._is_led = False
@@ -59,7 +60,7 @@ class Batches(Generic[T, R]):
         return turn.result  # type: ignore[return-value]  # done without an error: there is a result
 
     def _lead(self) -> None:
-        if time.monotonic() - self._worked_at < self._linger_seconds * BUSY_TIMES:
+        if self._is_shared and time.monotonic() - self._worked_at < self._linger_seconds * BUSY_TIMES:
             time.sleep(self._linger_seconds)
         with self._lock:
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
@@ -73,6 +74,7 @@ class Batches(Generic[T, R]):
         with self._lock:
             heir = self._waiting[0] if self._waiting else None
             self._is_led = heir is not None
+            self._is_shared = heir is not None or len(batch) > 1
         for turn in batch:
             turn.is_done = True
             turn.gate.release()
