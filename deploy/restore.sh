@@ -40,7 +40,7 @@ services stop
 hide_password
 {
     # A connection that lingers must not hold the tables for ever.
-    echo "SET lock_timeout = '30s'; DROP SCHEMA public CASCADE;"
+    echo "SET client_min_messages = warning; SET lock_timeout = '30s'; DROP SCHEMA public CASCADE;"
     grep -q ' SCHEMA - public ' "$folder/contents" || echo "CREATE SCHEMA public;"
     pg_restore --no-owner --no-privileges --file=- "$folder/database"
 } | as_lux psql --quiet --no-psqlrc --single-transaction --set=ON_ERROR_STOP=1 --output=/dev/null "$DATABASE_URL" || {
