@@ -20,7 +20,7 @@ lint: test-environment ## check style, types and the usual security mistakes
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy .
-	@$(PYTHON) -m bandit -q -r -c pyproject.toml .
+	@$(PYTHON) -m bandit -q -r -c pyproject.toml -x ./.venv,./.cache,./var,./tests,./benchmarks .
 
 format: test-environment ## put the code into its house style
 	@$(PYTHON) -m ruff check --fix-only -q .
