@@ -141,8 +141,8 @@ def _panel(name: str, title: str, **values: object) -> str:
     """A panel as the fragment that the dashboard asks for, or as a page of its own for a browser without script."""
     template = f"dashboard/{name}.html"
     if request.headers.get("HX-Request"):
-        return render_template(template, **values)
-    return render_template("dashboard/panel.html", fragment=template, title=title, **values)
+        return render_template(template, level=3, **values)
+    return render_template("dashboard/panel.html", fragment=template, title=title, level=2, **values)
 
 
 def _sentence(contact_count: int, waiting_count: int, running_count: int) -> str:
