@@ -1,0 +1,147 @@
+"""What is known of errors: groups with exact counts, hours, samples; read, resolved and cleared here.
+
+record_events() is called by the error logger's writer on a connection of its own; everything else by pages and jobs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from lib.fingerprint import VERSION, message_template
+
+FIRST_SAMPLES = 5
+RESOLVED_STATES = ("resolved_verified", "resolved_by_human")
+
+Event = dict[str, Any]
+
+_UPSERT_GROUP = """
+INSERT INTO error_groups AS g (fingerprint, fingerprint_version, error_type, title, place, source, severity, count,
+    first_seen, last_seen, first_release, last_release, alert_reason)
+VALUES (%(fp)s, %(version)s, %(type)s, %(title)s, %(place)s, %(source)s, %(severity)s, %(count)s,
+    %(first)s, %(last)s, %(release)s, %(release)s, 'new')
+ON CONFLICT (fingerprint) DO UPDATE SET
+    count = g.count + excluded.count,
+    first_seen = least(g.first_seen, excluded.first_seen),
+    last_seen = greatest(g.last_seen, excluded.last_seen),
+    last_release = excluded.last_release,
+    severity = CASE WHEN excluded.severity = 'critical' THEN 'critical' ELSE g.severity END,
+    state = CASE WHEN g.state = ANY(%(resolved)s) AND excluded.last_seen > g.resolved_at
+        AND (g.resolved_release IS NULL OR excluded.last_release = g.resolved_release
+             OR excluded.last_release IS DISTINCT FROM g.last_release)
+        THEN 'regressed' ELSE g.state END,
+    alert_reason = CASE WHEN g.state = ANY(%(resolved)s) AND excluded.last_seen > g.resolved_at
+        THEN 'regression' ELSE g.alert_reason END
+RETURNING id, count
+"""
+_INSERT_SAMPLE = """
+INSERT INTO error_log (error_type, error_message, error_stack, endpoint, method, user_id, severity, created_at,
+    group_id, event_id, is_latest, request_id, release, fingerprint, context)
+VALUES (%(type)s, %(message)s, %(stack)s, %(endpoint)s, %(method)s, (SELECT id FROM users WHERE id = %(user_id)s),
+    %(severity)s, %(at)s, %(group_id)s, %(id)s, %(is_latest)s, %(request_id)s, %(release)s, %(fp)s, %(context)s)
+ON CONFLICT (event_id) DO NOTHING
+"""
+
+
+def record_events(connection: psycopg.Connection, events: list[Event], name: str) -> bool:
+    """Takes events into the database in one transaction and commits; False when `name` was recorded before."""
+    with connection.transaction():
+        fresh = connection.execute(
+            "INSERT INTO error_flushes (name) VALUES (%s) ON CONFLICT DO NOTHING RETURNING name", (name,)
+        ).fetchone()
+        if fresh is None:
+            return False
+        groups: dict[str, list[Event]] = defaultdict(list)
+        for event in events:
+            if event.get("fp") and event.get("at"):
+                groups[str(event["fp"])].append(event)
+        # In one order everywhere, so that two processes never wait for each other.
+        for fingerprint in sorted(groups):
+            _record_group(connection, groups[fingerprint])
+    return True
+
+
+def _record_group(connection: psycopg.Connection, events: list[Event]) -> None:
+    newest = events[-1]
+    times = [str(event["at"]) for event in events]
+    row = connection.execute(
+        _UPSERT_GROUP,
+        {
+            "fp": newest["fp"],
+            "version": VERSION,
+            "type": newest["type"],
+            "title": message_template(str(newest.get("message", "")))[:300] or newest["type"],
+            "place": newest.get("place"),
+            "source": newest.get("source", "app"),
+            "severity": newest.get("severity", "error"),
+            "count": len(events),
+            "first": min(times),
+            "last": max(times),
+            "release": newest.get("release"),
+            "resolved": list(RESOLVED_STATES),
+        },
+    ).fetchone()
+    assert row is not None  # noqa: S101 - an upsert with RETURNING always gives its row
+    _count_hours(connection, row[0], times)
+    _keep_samples(connection, row[0], row[1], [event for event in events if event.get("sample")])
+
+
+def _count_hours(connection: psycopg.Connection, group_id: int, times: list[str]) -> None:
+    hours: dict[datetime, int] = defaultdict(int)
+    for time in times:
+        hours[datetime.fromisoformat(time).astimezone(UTC).replace(minute=0, second=0, microsecond=0)] += 1
+    for hour, count in hours.items():
+        connection.execute(
+            "INSERT INTO error_hours AS h (group_id, hour, count) VALUES (%s, %s, %s) "
+            "ON CONFLICT (group_id, hour) DO UPDATE SET count = h.count + excluded.count",
+            (group_id, hour, count),
+        )
+
+
+def _keep_samples(connection: psycopg.Connection, group_id: int, count: int, samples: list[Event]) -> None:
+    """The first five, then one more each time the count doubles, and always the latest."""
+    if not samples:
+        return
+    room = FIRST_SAMPLES + max(0, count.bit_length() - 3)
+    kept = connection.execute(
+        "SELECT count(*) FILTER (WHERE NOT is_latest) FROM error_log WHERE group_id = %s", (group_id,)
+    ).fetchone()
+    free = room - (kept[0] if kept else 0)
+    if free > 0:
+        demoted = connection.execute(
+            "UPDATE error_log SET is_latest = false WHERE group_id = %s AND is_latest", (group_id,)
+        )
+        free -= demoted.rowcount
+    else:
+        connection.execute("DELETE FROM error_log WHERE group_id = %s AND is_latest", (group_id,))
+    *earlier, latest = samples
+    for sample in earlier[: max(0, free)]:
+        _insert_sample(connection, group_id, sample, is_latest=False)
+    _insert_sample(connection, group_id, latest, is_latest=True)
+
+
+def _insert_sample(connection: psycopg.Connection, group_id: int, event: Event, *, is_latest: bool) -> None:
+    connection.execute(
+        _INSERT_SAMPLE,
+        {
+            "type": event["type"],
+            "message": event.get("message", ""),
+            "stack": event.get("stack"),
+            "endpoint": event.get("endpoint"),
+            "method": event.get("method"),
+            "user_id": event.get("user_id"),
+            "severity": event.get("severity", "error"),
+            "at": event["at"],
+            "group_id": group_id,
+            "id": event["id"],
+            "is_latest": is_latest,
+            "request_id": event.get("request_id"),
+            "release": event.get("release"),
+            "fp": event["fp"],
+            "context": Jsonb(event.get("context") or {}),
+        },
+    )
