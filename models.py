@@ -457,6 +457,7 @@ class Campaign(Model):
     finished_at: Mapped[datetime | None]
     pause_reason: Mapped[str | None]
     compiled: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    dry_run: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     planned_count: Mapped[int] = mapped_column(server_default="0")
     proposal_id: Mapped[int | None] = mapped_column(ForeignKey("proposals.id", ondelete="SET NULL", use_alter=True))
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))

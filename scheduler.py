@@ -22,6 +22,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
 
 import processes
+from audience import import_runs
 from extensions import db
 from lib.timetable import EPOCH, Daily, Every, Timetable
 
@@ -39,6 +40,7 @@ class Job:
 
 JOBS: list[Job] = [
     Job("forget_old_records", Every(3600), processes.forget_old_records),
+    Job("forget_old_import_files", Daily(3, 40), import_runs.forget_old_files),
 ]
 
 # The lock's two numbers: "LUX" in hexadecimal, and the clock.

@@ -89,21 +89,28 @@ class Instructions:
 
 @dataclass(frozen=True)
 class Task(Generic[BriefT, ResultT]):
-    """One job of an agent, from brief to proposals."""
+    """One job of an agent, from brief to proposals.
+
+    `answer` is what the model gives, `complete` makes the result of it with what code computes; `tell` reads a half
+    answer aloud while it streams; `lines` are a result's texts with their places, for the difference of two versions.
+    """
 
     key: str
     label: str
     verb: str
     brief: type[BriefT]
+    answer: type[BaseModel]
     result: type[ResultT]
     read: Callable[[BriefT], Context]
     instruct: Callable[[BriefT, Context], Instructions]
+    complete: Callable[[BriefT, Context, Any], ResultT]
     playbook: Callable[[BriefT, Context], ResultT]
     check: Callable[[BriefT, Context, ResultT], list[Check]]
-    propose: Callable[[BriefT, Context, ResultT], list[ProposedAction]]
+    propose: Callable[[BriefT, Context, ResultT], ProposedAction]
     tell: Callable[[Mapping[str, Any]], str]
     summarise: Callable[[ResultT], str]
     assume: Callable[[BriefT, Context], list[str]]
+    lines: Callable[[ResultT], list[str]]
     examples: tuple[BriefExample, ...] = ()
     longest_answer_tokens: int = 2500
 

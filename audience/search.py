@@ -234,12 +234,13 @@ def _beyond(sort: str, anchor: Contact, *, is_backward: bool) -> ColumnElement[b
 
 def _estimate(query: Select[Any]) -> int:
     plan: list[dict[str, Any]] = db.session.execute(_Explain(query.order_by(None))).scalar_one()
-    return int(plan[0]["Plan"]["Plan Rows"])
+    rows: int = plan[0]["Plan"]["Plan Rows"]
+    return rows
 
 
 def _round(number: int) -> int:
     """An estimate to two figures: more would promise too much."""
-    step = 10 ** max(0, len(str(number)) - 2)
+    step: int = 10 ** max(0, len(str(number)) - 2)
     return round(number / step) * step
 
 

@@ -22,6 +22,7 @@ from agents.figures import (
 from audience.figures import count_contacts, count_contacts_since, count_dead_bodies
 from campaigns.figures import (
     Total,
+    Week,
     get_totals,
     list_paused_channels,
     list_recent_campaigns,
@@ -122,8 +123,10 @@ def attention() -> str:
 @page.get("/dashboard/weeks")
 def weeks() -> str:
     """The panel of the last eight weeks."""
-    sent, rates = _draw_weeks(datetime.now(UTC))
-    return render_template("dashboard/weeks.html", sent=sent, rates=rates)
+    found = list_weeks(datetime.now(UTC))
+    sent, rates = _draw_weeks(found)
+    has_sent = any(week.total.sent for week in found)
+    return render_template("dashboard/weeks.html", sent=sent, rates=rates, has_sent=has_sent)
 
 
 @page.get("/dashboard/campaigns")
@@ -176,7 +179,9 @@ def _rate_figure(label: str, percent: float | None, before: float | None, total:
     if before is None or abs(percent - before) < 0.05:
         return Figure(label, f"{percent:.1f}%", note, "campaigns.index")
     kind = "up" if percent > before else "down"
-    return Figure(label, f"{percent:.1f}%", note, "campaigns.index", f"{percent - before:+.1f} points", kind)
+    return Figure(
+        label, f"{percent:.1f}%", note, "campaigns.index", f"{percent - before:+.1f} points".replace("-", "−"), kind
+    )
 
 
 def _make_tiles(now: datetime) -> list[AgentTile]:
@@ -187,7 +192,7 @@ def _make_tiles(now: datetime) -> list[AgentTile]:
 def _make_tile(agent: Agent, state: AgentState, now: datetime) -> AgentTile:
     is_running = state.run is not None and state.run.state in ("waiting", "running")
     if not agent.is_ready:
-        return AgentTile(agent, ("neutral", "Planned"), "Says what it will do", False)
+        return AgentTile(agent, ("neutral", "Planned"), "", False)
     if is_running and state.run is not None:
         status = RUN_STATUS[state.run.state]
     elif state.waiting_count:
@@ -245,8 +250,7 @@ def _list_attention() -> list[Attention]:
     return items
 
 
-def _draw_weeks(now: datetime) -> tuple[Chart, Chart]:
-    found = list_weeks(now)
+def _draw_weeks(found: list[Week]) -> tuple[Chart, Chart]:
     labels = [f"{week.starts_at.day} {week.starts_at:%b}" for week in found]
     totals = [week.total for week in found]
     sent = bar_chart("Messages sent", labels, [Series("Sent", [total.sent for total in totals])], heading="Week of")

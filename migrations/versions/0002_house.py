@@ -251,6 +251,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("pause_reason", sa.Text(), nullable=True),
         sa.Column("compiled", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("dry_run", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("planned_count", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("proposal_id", sa.BigInteger(), nullable=True),
         sa.Column("created_by_id", sa.BigInteger(), nullable=True),

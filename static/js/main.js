@@ -97,21 +97,46 @@ document.addEventListener("htmx:after:swap", (event) => {
   attach(ctx?.target?.isConnected ? ctx.target : document);
 });
 document.addEventListener("htmx:after:settle", () => attach());
-// An error page is not a fragment: it becomes a toast. A form that comes back with its errors (409, 422) is one.
+// An error page is not a fragment: it becomes a toast, or the failure of the panel that asked for it.
+// A form that comes back with its errors (409, 422) is a fragment.
 document.addEventListener("htmx:before:response", (event) => {
-  const { status, headers } = event.detail.ctx.response;
-  if (event.defaultPrevented || status < 400 || status === 409 || status === 422 || headers.get("HX-Redirect")) return;
+  const { status, headers, raw } = event.detail.ctx.response;
+  if (status < 400 || status === 409 || status === 422 || headers.get("HX-Redirect")) return;
   event.preventDefault();
+  raw.body?.cancel();
   const id = headers.get("X-Request-ID");
-  toast("danger", `That did not work${id ? ` (${status}, ${id})` : ""}. Try again in a moment.`);
+  if (event.target.matches("[data-panel]")) showFailure(event.target, id);
+  else toast("danger", `That did not work${id ? ` (${status}, ${id})` : ""}. Try again in a moment.`);
 });
-document.addEventListener("toast", (event) => toast(event.detail?.kind ?? "info", event.detail?.text ?? ""));
 document.addEventListener("htmx:error", (event) => {
-  if (event.detail?.ctx && !event.target.closest?.('[data-module~="panel"]')) {
-    toast("danger", "LUX did not answer. Nothing you typed is lost; try again in a moment.");
-  }
+  if (!event.detail?.ctx) return;
+  if (event.target.matches?.("[data-panel]")) showFailure(event.target);
+  else toast("danger", "LUX did not answer. Nothing you typed is lost; try again in a moment.");
 });
+document.addEventListener("htmx:after:swap", (event) => event.detail?.ctx?.target?.removeAttribute?.("aria-busy"));
 
+// A panel that could not be loaded says so alone, and can be asked again.
+function showFailure(panel, requestId) {
+  const box = document.createElement("div");
+  box.className = "empty-state empty-state--failed";
+  box.setAttribute("role", "alert");
+  const words = document.createElement("p");
+  words.className = "empty-state__text";
+  words.textContent = requestId ? `This part could not be loaded (${requestId}).` : "This part could not be loaded.";
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "button button--secondary button--small";
+  button.append(icon("refresh-cw"), "Retry");
+  button.addEventListener("click", () => {
+    panel.setAttribute("aria-busy", "true");
+    window.htmx.trigger(panel, "retry");
+  });
+  box.append(words, button);
+  panel.replaceChildren(box);
+  panel.removeAttribute("aria-busy");
+}
+
+document.addEventListener("toast", (event) => toast(event.detail?.kind ?? "info", event.detail?.text ?? ""));
 // Keys
 
 const places = { d: "/", c: "/contacts", s: "/segments", a: "/agents" };

@@ -1,0 +1,211 @@
+"""The brief of an e-mail campaign, what the agent reads for it, and the shape of what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from agents.base import BriefExample
+from campaigns.mail_links import find_url_problem
+from lib.clean_text import clean_text
+
+Kind = Literal["newsletter", "offer", "announcement", "win_back", "event", "welcome"]
+KINDS: dict[str, str] = {
+    "newsletter": "Newsletter: keep in touch",
+    "offer": "Offer: sell one thing",
+    "announcement": "Announcement: tell some news",
+    "win_back": "Win-back: reach people who went quiet",
+    "event": "Event: invite people",
+    "welcome": "Welcome: greet new contacts",
+}
+Tone = Literal["brand", "warm", "plain", "playful", "formal"]
+TONES: dict[str, str] = {
+    "brand": "As the brand page says",
+    "warm": "Warm",
+    "plain": "Plain and short",
+    "playful": "Playful",
+    "formal": "Formal",
+}
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+BlockKind = Literal["heading", "text", "button", "divider"]
+
+
+def _cleaned(value: object) -> object:
+    return clean_text(value).replace("\r\n", "\n").strip() if isinstance(value, str) else value
+
+
+def _nothing(value: object) -> object:
+    return None if value == "" else value
+
+
+def _web_link(value: str) -> str:
+    if value and "://" not in value and "." in value.split("/")[0]:
+        value = f"https://{value}"
+    problem = find_url_problem(value, schemes=("http", "https")) if value else None
+    if problem:
+        raise ValueError(f"This address {problem}")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if "\n" in value or "\r" in value:
+        raise ValueError("must be one line")
+    return value
+
+
+Clean = BeforeValidator(_cleaned)
+
+
+class CampaignBrief(BaseModel):
+    """What a person asks for."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: Kind = "newsletter"
+    goal: Annotated[str, Clean, StringConstraints(min_length=10, max_length=2000)]
+    segment_id: Annotated[int | None, BeforeValidator(_nothing)] = None
+    offer: Annotated[str, Clean, StringConstraints(max_length=3000)] = ""
+    link: Annotated[str, Clean, StringConstraints(max_length=1000), AfterValidator(_web_link)] = ""
+    tone: Tone = "brand"
+    must_include: Annotated[str, Clean, StringConstraints(max_length=1000)] = ""
+
+    @property
+    def must_lines(self) -> list[str]:
+        return [line.strip() for line in self.must_include.splitlines() if line.strip()]
+
+
+class DraftBlock(BaseModel):
+    """One block. heading: text. text: paragraphs with **bold** and - items. button: label and url. divider: nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: BlockKind
+    text: Annotated[str, Clean, StringConstraints(max_length=4000)] = ""
+    label: Annotated[str, Clean, StringConstraints(max_length=80)] = ""
+    url: Annotated[str, Clean, StringConstraints(max_length=2000)] = ""
+
+
+Subject = Annotated[str, Clean, StringConstraints(min_length=3, max_length=120), AfterValidator(_one_line)]
+
+
+class CampaignWords(BaseModel):
+    """What the model writes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Clean, StringConstraints(min_length=3, max_length=120), AfterValidator(_one_line)]
+    subjects: Annotated[list[Subject], Field(min_length=3, max_length=5)]
+    preheader: Annotated[str, Clean, StringConstraints(max_length=200), AfterValidator(_one_line)]
+    blocks: Annotated[list[DraftBlock], Field(min_length=2, max_length=24)]
+
+
+class SendTime(BaseModel):
+    """When to send, computed from when people clicked; never from the model."""
+
+    weekday: Weekday
+    hour: Annotated[int, Field(ge=0, le=23)]
+    reason: str
+
+
+class EmailCampaign(CampaignWords):
+    """The whole result: the words, the subject that was chosen, and when to send."""
+
+    chosen_subject: Annotated[int, Field(ge=0, le=4)] = 0
+    send_time: SendTime
+
+    @property
+    def subject(self) -> str:
+        return self.subjects[min(self.chosen_subject, len(self.subjects) - 1)]
+
+    def to_content(self) -> dict[str, Any]:
+        """The draft as a campaign's content; its text part is made from the blocks."""
+        return {
+            "subject": self.subject,
+            "preheader": self.preheader,
+            "blocks": [*(_content_block(block) for block in self.blocks), {"kind": "footer", "text": ""}],
+        }
+
+
+def _content_block(block: DraftBlock) -> dict[str, Any]:
+    if block.kind == "heading":
+        return {"kind": "heading", "text": block.text, "level": 1}
+    if block.kind == "button":
+        return {"kind": "button", "label": block.label, "url": block.url}
+    return {"kind": "text", "text": block.text} if block.kind == "text" else {"kind": "divider"}
+
+
+def list_texts(words: CampaignWords) -> list[tuple[str, str]]:
+    """Every text that a reader sees, with its place."""
+    texts = [(f"subjects.{at}", subject) for at, subject in enumerate(words.subjects)]
+    texts.append(("preheader", words.preheader))
+    for at, block in enumerate(words.blocks):
+        texts += [(f"blocks.{at}.text", block.text), (f"blocks.{at}.label", block.label)]
+    return [(place, text) for place, text in texts if text]
+
+
+def tell_words(partial: Mapping[str, Any]) -> str:
+    """A draft, whole or half, as a person reads it."""
+    lines: list[str] = []
+    subjects = [subject for subject in partial.get("subjects") or [] if isinstance(subject, str)]
+    if partial.get("name"):
+        lines += [f"Campaign: {partial['name']}", ""]
+    if subjects:
+        lines += ["Subjects:", *(f"  {number}. {subject}" for number, subject in enumerate(subjects, 1)), ""]
+    if partial.get("preheader"):
+        lines += [f"Preheader: {partial['preheader']}", ""]
+    for block in partial.get("blocks") or []:
+        lines += _tell_block(block) if isinstance(block, Mapping) else []
+    return "\n".join(lines).rstrip("\n")
+
+
+def _tell_block(block: Mapping[str, Any]) -> list[str]:
+    kind, text = block.get("kind"), str(block.get("text") or "")
+    if kind == "heading":
+        return [f"# {text}", ""]
+    if kind == "button":
+        return [f"[ {block.get('label') or ''} ]", ""] if block.get("label") else []
+    if kind == "divider":
+        return ["—", ""]
+    return [text, ""] if text else []
+
+
+def list_lines(campaign: EmailCampaign) -> list[str]:
+    """The result line by line, for the difference between two versions."""
+    told = tell_words(campaign.model_dump())
+    links = [f"Link: {block.url}" for block in campaign.blocks if block.url]
+    return [*told.splitlines(), f"Chosen subject: {campaign.subject}", *links]
+
+
+EXAMPLES = (
+    BriefExample(
+        "A monthly newsletter",
+        "Three pieces of news and one thing to do.",
+        {
+            "kind": "newsletter",
+            "goal": "Keep subscribers in touch with what is new this month and bring them to the website.",
+            "offer": "A new arrival in the shop\nOpening hours change next month\nA short story from behind the scenes",
+        },
+    ),
+    BriefExample(
+        "A seasonal offer",
+        "One offer, one reason, one deadline.",
+        {
+            "kind": "offer",
+            "goal": "Sell the seasonal set to people who know us, before the season ends.",
+            "offer": "The seasonal set at a special price for subscribers, until the end of the month",
+        },
+    ),
+    BriefExample(
+        "Win back quiet readers",
+        "A friendly question to people who stopped opening.",
+        {
+            "kind": "win_back",
+            "goal": "Ask readers who have not opened anything for three months whether they want to stay.",
+            "offer": "",
+            "tone": "warm",
+        },
+    ),
+)
