@@ -225,6 +225,7 @@ class ErrorLogger(logging.Handler):
     def start(self) -> None:
         """Starts the writer, which also takes over what dead processes have left."""
         self._start_writer()
+        self._wake.set()
 
     def flush_now(self, timeout_seconds: float = 5.0) -> bool:
         """Waits until everything captured so far is in the database; False when it could not be within the time."""
@@ -242,6 +243,10 @@ class ErrorLogger(logging.Handler):
         self._wake.set()
         if self._thread is not None and self._pid == os.getpid():
             self._thread.join(timeout=3)
+        last = self._spool.seal()
+        for segment in [*self._sealed, *([last] if last else [])]:
+            segment.release()
+        self._sealed = []
 
     def _is_waiting(self) -> bool:
         return bool(self._spool.has_lines() or self._unspooled or self._sealed)
@@ -294,13 +299,12 @@ class ErrorLogger(logging.Handler):
                 self._sealed[0].sync()
                 raise
             self._sealed.pop(0).remove()
-        events = [self._unspooled.popleft() for _ in range(len(self._unspooled))]
+        # Looked at first and removed after: whoever waits for an empty queue must not see it empty too early.
+        events = list(self._unspooled)
         if events:
-            try:
-                record_events(connection, events, f"memory-{secrets.token_hex(8)}")
-            except Exception:
-                self._unspooled.extendleft(reversed(events))
-                raise
+            record_events(connection, events, f"memory-{secrets.token_hex(8)}")
+            for _ in events:
+                self._unspooled.popleft()
 
     def _take_over(self, connection: psycopg.Connection) -> None:
         for segment in self._spool.list_abandoned():

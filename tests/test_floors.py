@@ -20,7 +20,7 @@ FLOORS: dict[str, int] = {
         6: "repairs",
         5: "campaigns",
         4: "audience answers",
-        3: "accounts access ai error_logger log_reader processes",
+        3: "accounts access ai error_logger error_groups log_reader processes",
         2: "models channels",
         1: "extensions embedded_postgres schema",
         0: "config errors lib",
