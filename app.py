@@ -41,7 +41,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]  # Flask's documented way
     db.init_app(app)
     migrate.init_app(app, db, directory=f"{app.root_path}/migrations")
-    login.init_app(app, add_context_processor=False)
+    # Not init_app: it reads the session after every request, for a remember-me cookie that LUX does not have, and so
+    # lets every asset vary by cookie.
+    app.login_manager = login  # type: ignore[attr-defined]  # Flask-Login's own name for it
     app.before_request(_name_request)
     app.after_request(_secure)
     init_answers(app)

@@ -19,6 +19,7 @@ from flask import Flask
 from procrastinate.worker import Worker
 
 import processes
+from agents import runner
 from audience import import_runs
 from errors import Unavailable
 from extensions import db
@@ -36,6 +37,7 @@ class Task:
 
 
 TASKS: list[Task] = [
+    Task("run_agent", runner.carry_out_run),
     Task("forget_old_records", processes.forget_old_records),
     Task("import_contacts", import_runs.run_import),
 ]

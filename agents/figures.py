@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import load_only
 
 from extensions import db
@@ -23,7 +24,7 @@ class AgentState:
 def list_agent_states(keys: list[str]) -> dict[str, AgentState]:
     """The state of each agent by its key; an agent that never ran is there too."""
     columns = load_only(AgentRun.agent, AgentRun.state, AgentRun.created_at, AgentRun.finished_at)
-    newest = select(AgentRun).options(columns).where(AgentRun.agent.in_(keys)).distinct(AgentRun.agent)
+    newest = select(AgentRun).options(columns).where(AgentRun.agent.in_(keys)).ext(distinct_on(AgentRun.agent))
     runs = {run.agent: run for run in db.session.scalars(newest.order_by(AgentRun.agent, AgentRun.id.desc()))}
     waiting = select(Proposal.agent, func.count()).where(_waits()).group_by(Proposal.agent)
     counts = {row[0]: row[1] for row in db.session.execute(waiting)}

@@ -16,42 +16,13 @@ from models import Contact, ContactEvent, Segment
 SOURCE = "Sample data"
 PEOPLE = 60
 MADE_BY = "sample data"
-FIRST_NAMES = [
-    "Ada",
-    "Ben",
-    "Chiara",
-    "Dmitri",
-    "Elif",
-    "Femi",
-    "Grace",
-    "Hiro",
-    "Ines",
-    "Jonas",
-    "Kavya",
-    "Liam",
-    "Maya",
-    "Noor",
-    "Oscar",
-    "Priya",
-    "Quinn",
-    "Rosa",
-    "Samir",
-    "Tess",
-]
-LAST_NAMES = [
-    "Achebe",
-    "Berg",
-    "Costa",
-    "Diaz",
-    "Eriksen",
-    "Fischer",
-    "Gomez",
-    "Haas",
-    "Ito",
-    "Jansen",
-    "Kaya",
-    "Lindqvist",
-]
+FIRST_NAMES = (
+    "Ada", "Ben", "Chiara", "Dmitri", "Elif", "Femi", "Grace", "Hiro", "Ines", "Jonas",
+    "Kavya", "Liam", "Maya", "Noor", "Oscar", "Priya", "Quinn", "Rosa", "Samir", "Tess",
+)  # fmt: skip
+LAST_NAMES = (
+    "Achebe", "Berg", "Costa", "Diaz", "Eriksen", "Fischer", "Gomez", "Haas", "Ito", "Jansen", "Kaya", "Lindqvist",
+)  # fmt: skip
 COMPANIES = ("Harbour Café", "Northwind Books", "Solstice Yoga", "Fern & Fig", "Brightline Studio")
 CITIES = ("Lisbon", "Leeds", "Berlin", "Austin", "Nairobi", "Osaka")
 PLANS = ("free", "starter", "pro")

@@ -97,11 +97,15 @@ class Session(Protocol):
     def poll(self, timeout_seconds: float) -> list[Outcome]:
         """Outcomes that have arrived. Raises ChannelError when no connection is left and none can be opened."""
 
+    @property
+    def connection_limit(self) -> int:
+        """How many connections there can be at most."""
+
     def wake(self) -> None:
         """Ends a `poll` that waits, from another thread."""
 
-    def close(self) -> None:
-        """Closes the connections; messages still on the way stay without an outcome."""
+    def close(self) -> list[Outcome]:
+        """Closes the connections; what was still on the way ends as deferred, or unknown where nobody can tell."""
 
 
 class Channel(Protocol):

@@ -33,6 +33,8 @@ from channels.base import (
 from channels.outbox import OutboxSession
 from channels.smtp_address import SmtpAddress, parse_smtp_url
 from config import Settings
+from lib.mail_headers import encode_bare_address
+from lib.merge_tags import HeaderRefused
 from lib.smtp_conversation import Conversation, ProtocolBroken, Reply, Stage
 
 RECEIVE_BYTES = 64 * 1024
@@ -86,7 +88,7 @@ class SmtpSession:
         self._free: deque[_Connection] = deque()
         self._busy: dict[int, _Connection] = {}
         self._done: list[Outcome] = []
-        self._target = connections
+        self._target = self._limit = connections
         self._openers = ThreadPoolExecutor(max_workers=min(connections, 8), thread_name_prefix="smtp-open")
         self._opening: list[Future[_Connection]] = []
         self._open_again_at = 0.0
@@ -107,15 +109,19 @@ class SmtpSession:
     def in_flight_count(self) -> int:
         return len(self._busy) + len(self._done)
 
+    @property
+    def connection_limit(self) -> int:
+        return self._limit
+
     def start(self, parcel: Parcel) -> None:
         """Begins a message. Only where `free_count` is not 0."""
         connection = self._free.popleft()
         try:
             recipient, parameters = _encode_recipient(parcel.recipient, takes_utf8=connection.takes_utf8)
-            sender = parcel.sender.encode("ascii")
-        except UnicodeError:
+            sender = encode_bare_address(parcel.sender)
+        except HeaderRefused as error:
             self._free.append(connection)
-            self._done.append(Outcome(parcel.key, FAILED, 553, "5.6.7 The mail server cannot take this address."))
+            self._done.append(Outcome(parcel.key, FAILED, 553, f"5.6.7 {error}"))
             return
         connection.parcel = parcel
         self._busy[connection.socket.fileno()] = connection
@@ -148,22 +154,24 @@ class SmtpSession:
         with contextlib.suppress(OSError):  # it is awake already, or closed
             self._waker.send(b".")
 
-    def close(self) -> None:
+    def close(self) -> list[Outcome]:
         self._target = 0
         for future in self._opening:
             future.cancel()
             future.add_done_callback(_close_late)
-        for connection in [*self._free, *self._busy.values()]:
-            if connection.parcel is None:
-                with contextlib.suppress(OSError):  # it is gone already
-                    connection.socket.send(b"QUIT\r\n")
+        for connection in list(self._busy.values()):
+            self._lose(connection, "LUX closed the connection.")
+        for connection in self._free:
+            with contextlib.suppress(OSError):  # it is gone already
+                connection.socket.send(b"QUIT\r\n")
             connection.socket.close()
         self._free.clear()
-        self._busy.clear()
         self._openers.shutdown(wait=False, cancel_futures=True)
         self._selector.close()
         self._waker.close()
         self._wakened.close()
+        done, self._done = self._done, []
+        return done
 
     # ── opening ──
 
@@ -364,17 +372,13 @@ def _drain(wakened: socket.socket) -> None:
 
 
 def _encode_recipient(address: str, *, takes_utf8: bool) -> tuple[bytes, bytes]:
-    """The address as it stands in RCPT, and MAIL's parameters. Raises UnicodeError where the server cannot take it."""
-    if any(character in address for character in "<>\r\n \x00") or address.count("@") != 1:
-        raise UnicodeError("not an address")
-    if address.isascii():
-        return address.encode("ascii"), b""
-    local, _, domain = address.rpartition("@")
-    if local.isascii():
-        return f"{local}@{domain.encode('idna').decode('ascii')}".encode("ascii"), b""
+    """The address as it stands in RCPT, and MAIL's parameters. Raises HeaderRefused where the server cannot take it."""
+    encoded = encode_bare_address(address)
+    if encoded.isascii():
+        return encoded, b""
     if not takes_utf8:
-        raise UnicodeError("no SMTPUTF8")
-    return address.encode("utf-8"), b" SMTPUTF8"
+        raise HeaderRefused("The mail server takes no letters beyond ASCII before the @.")
+    return encoded, b" SMTPUTF8"
 
 
 def _outcome_of(key: int, reply: Reply) -> Outcome:

@@ -48,6 +48,10 @@ class OutboxSession:
     def in_flight_count(self) -> int:
         return len(self._done)
 
+    @property
+    def connection_limit(self) -> int:
+        return AT_ONCE
+
     def start(self, parcel: Parcel) -> None:
         name = f"{parcel.key:012d}-{sha256(parcel.recipient.encode()).hexdigest()[:8]}{SUFFIX}"
         draft = self._folder / f".{name}.{os.getpid()}"
@@ -67,8 +71,8 @@ class OutboxSession:
     def wake(self) -> None:
         """Nothing waits here."""
 
-    def close(self) -> None:
-        """Nothing is open."""
+    def close(self) -> list[Outcome]:
+        return self.poll(0)
 
 
 def list_outbox_messages(folder: Path, limit: int = 50) -> list[OutboxMessage]:

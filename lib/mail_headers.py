@@ -12,6 +12,10 @@ MAX_HEADER_CHARACTERS = 4000
 ENCODED_BYTES = 42  # 56 characters of base64 and 12 around them
 SIMPLE = re.compile(r"[ -~]*")
 ATOMS = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]*")
+BARE_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}")
+ANY_ADDRESS = re.compile(
+    r"[^\s<>()\[\],;:\\\"@\x00-\x20\x7f-\xa0\u2028\u2029]{1,64}@[^\s<>()\[\],;:\\\"@\x00-\x2c\x7f-\xa0]{1,255}"
+)
 LOOKS_ENCODED = re.compile(r"=\?.*\?=")
 
 
@@ -34,21 +38,32 @@ def encode_header_value(value: str, used: int) -> bytes:
     return _encoded_words(value, used)
 
 
+def encode_bare_address(address: str) -> bytes:
+    """An address for the envelope or a header: its domain in ASCII. Raises HeaderRefused for what is no address."""
+    if BARE_ADDRESS.fullmatch(address):
+        return address.encode("ascii")
+    if not ANY_ADDRESS.fullmatch(address):
+        raise HeaderRefused("This is no plain address.")
+    local, _, domain = address.rpartition("@")
+    try:
+        return local.encode("utf-8") + b"@" + domain.encode("idna")
+    except UnicodeError as error:
+        raise HeaderRefused("This address has no usable domain.") from error
+
+
 def encode_address(name: str, address: str, used: int) -> bytes:
     """`"Name" <address>`, the name quoted or encoded. Raises HeaderRefused for anything that breaks out."""
-    address = refuse_line_breaks(address)
-    if re.search(r'[\s<>(),;:\\"\[\]]', address) or address.count("@") != 1 or not address.isascii():
-        raise HeaderRefused("An address in a header must be a plain address.")
+    bare = encode_bare_address(address)
     name = refuse_line_breaks(name).strip()
     if not name:
-        return address.encode("ascii")
+        return bare
     if ATOMS.fullmatch(name) and not LOOKS_ENCODED.search(name) and used + len(name) <= FOLD_CHARACTERS:
         shown = name.encode("ascii")
     elif SIMPLE.fullmatch(name) and not LOOKS_ENCODED.search(name) and used + len(name) <= FOLD_CHARACTERS - 4:
         shown = b'"' + name.replace("\\", "\\\\").replace('"', '\\"').encode("ascii") + b'"'
     else:
         shown = _encoded_words(name, used)
-    return shown + b"\r\n <" + address.encode("ascii") + b">"
+    return shown + b"\r\n <" + bare + b">"
 
 
 def _fold(value: str, used: int) -> bytes | None:

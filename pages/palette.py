@@ -7,6 +7,7 @@ from flask import Blueprint, render_template, request
 from agents import AGENTS
 from audience.figures import list_contacts_named, list_segments_named
 from campaigns.figures import list_campaigns_named
+from lib.clean_text import one_line
 
 page = Blueprint("palette", __name__)
 
@@ -17,7 +18,7 @@ LONGEST_QUERY = 100
 @page.get("/")
 def index() -> str:
     """Options of a list box, as a fragment; pages come from the menu that the person may see."""
-    words = request.args.get("q", "").strip()[:LONGEST_QUERY]
+    words = one_line(request.args.get("q", ""))[:LONGEST_QUERY]
     lowered = words.lower()
     return render_template(
         "components/palette.html",

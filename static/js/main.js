@@ -137,6 +137,7 @@ function showFailure(panel, requestId) {
 }
 
 document.addEventListener("toast", (event) => toast(event.detail?.kind ?? "info", event.detail?.text ?? ""));
+
 // Keys
 
 const places = { d: "/", c: "/contacts", s: "/segments", a: "/agents" };

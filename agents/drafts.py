@@ -1,0 +1,179 @@
+"""A run's draft: its versions, what the checks say of each, and the difference between two."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import select
+
+from agents import get_agent
+from agents.base import Agent, Check, Context, Task
+from errors import Conflict, InputInvalid, NotFound
+from extensions import db
+from models import AgentRun, AgentRunVersion
+
+PLAYBOOK_NOTE = "Drafted from a playbook"
+
+
+@dataclass(frozen=True)
+class DiffLine:
+    """A line of the difference between two versions."""
+
+    kind: Literal["same", "added", "removed"]
+    text: str
+
+
+def task_of(run: AgentRun) -> tuple[Agent, Task[Any, Any]]:
+    """The agent and the task that a run is of. Raises NotFound when this LUX has no such task any more."""
+    agent = get_agent(run.agent)
+    task = agent.find_task(run.task)
+    if task is None:
+        raise NotFound("This agent has no such task.")
+    return agent, task
+
+
+def make_envelope(
+    task: Task[Any, Any], brief: BaseModel, context: Context, result: BaseModel, *, drafted_by: str, notice: str = ""
+) -> dict[str, Any]:
+    """What stands around a result: summary, checks, confidence, assumptions, and how it came about."""
+    checks = task.check(brief, context, result)
+    return {
+        "summary": task.summarise(result),
+        "confidence": measure_confidence(context, checks),
+        "assumptions": task.assume(brief, context),
+        "checks": [check.__dict__ for check in checks],
+        "drafted_by": drafted_by,
+        "notice": notice,
+    }
+
+
+def measure_confidence(context: Context, checks: list[Check]) -> int:
+    """Percent, from how much data there was to read and how the checks went; never from the model's own opinion."""
+    lost = sum({"fail": 1.0, "warn": 0.4}.get(check.verdict, 0.0) for check in checks)
+    quality = max(0.0, 1.0 - 2 * lost / max(1, len(checks)))
+    failed = any(check.verdict == "fail" for check in checks)
+    percent = round(100 * (0.45 * context.coverage + 0.55 * quality))
+    return min(percent, 40) if failed else percent
+
+
+def list_failures(run: AgentRun) -> list[str]:
+    """What keeps the current version from being proposed, one sentence each."""
+    checks = (run.result or {}).get("checks", [])
+    return [f"{check['label']}: {check['detail']}" for check in checks if check["verdict"] == "fail"]
+
+
+def list_versions(run_id: int) -> list[AgentRunVersion]:
+    """A run's versions, the newest first."""
+    statement = select(AgentRunVersion).where(AgentRunVersion.run_id == run_id)
+    return list(db.session.scalars(statement.order_by(AgentRunVersion.number.desc())))
+
+
+def get_version(run_id: int, number: int) -> AgentRunVersion:
+    """One version; raises NotFound."""
+    version = db.session.get(AgentRunVersion, (run_id, number))
+    if version is None:
+        raise NotFound("There is no such version.")
+    return version
+
+
+def get_result(run: AgentRun, version: AgentRunVersion) -> Any:
+    """A version's body as typed values. Raises NotFound when this LUX cannot read it any more."""
+    _, task = task_of(run)
+    try:
+        return task.result.model_validate(version.body)
+    except ValidationError as error:
+        raise NotFound("This version was written by another LUX and cannot be read.") from error
+
+
+def change_draft(run_id: int, body: Mapping[str, Any], *, made_by: str, note: str = "") -> AgentRunVersion | None:
+    """Saves a person's edit as a version of its own, with fresh checks; commits. None: nothing was different.
+
+    Raises InputInvalid by field, Conflict while the run goes on, NotFound.
+    """
+    run = db.session.get(AgentRun, run_id, with_for_update=True, populate_existing=True)
+    if run is None or run.version == 0:
+        raise NotFound("There is no draft to change.")
+    if run.state in ("waiting", "running"):
+        raise Conflict("The agent is still writing. Wait for it, or stop it first.")
+    _, task = task_of(run)
+    try:
+        result = task.result.model_validate(dict(body))
+    except ValidationError as error:
+        raise InputInvalid({path_of(one["loc"]): sentence_of(one) for one in error.errors()}) from error
+    if result.model_dump(mode="json") == get_version(run_id, run.version).body:
+        db.session.rollback()
+        return None
+    brief = task.brief.model_validate(run.brief)
+    before = run.result or {}
+    run.result = make_envelope(
+        task,
+        brief,
+        task.read(brief),
+        result,
+        drafted_by=str(before.get("drafted_by", "model")),
+        notice=str(before.get("notice", "")),
+    )
+    version = add_version(run, result, made_by=made_by, note=note)
+    db.session.commit()
+    return version
+
+
+def restore_version(run_id: int, number: int, *, made_by: str) -> AgentRunVersion | None:
+    """Makes an older version the current one, as a version of its own; commits. Raises NotFound, Conflict."""
+    body = get_version(run_id, number).body
+    return change_draft(run_id, body, made_by=made_by, note=f"Version {number} restored")
+
+
+def add_version(run: AgentRun, result: BaseModel, *, made_by: str, note: str = "") -> AgentRunVersion:
+    """Adds the next version, in the caller's transaction."""
+    newest = db.session.scalar(
+        select(AgentRunVersion.number)
+        .where(AgentRunVersion.run_id == run.id)
+        .order_by(AgentRunVersion.number.desc())
+        .limit(1)
+    )
+    run.version = (newest or 0) + 1
+    version = AgentRunVersion(
+        run_id=run.id, number=run.version, body=result.model_dump(mode="json"), made_by=made_by, note=note
+    )
+    db.session.add(version)
+    return version
+
+
+def list_differences(run: AgentRun, older: AgentRunVersion, newer: AgentRunVersion) -> list[DiffLine]:
+    """The difference of two versions, line by line, as a person reads them."""
+    _, task = task_of(run)
+    before, after = task.lines(get_result(run, older)), task.lines(get_result(run, newer))
+    lines: list[DiffLine] = []
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if tag == "equal":
+            lines += [DiffLine("same", line) for line in before[a:b]]
+        else:
+            lines += [DiffLine("removed", line) for line in before[a:b]]
+            lines += [DiffLine("added", line) for line in after[c:d]]
+    return lines
+
+
+def path_of(places: tuple[int | str, ...]) -> str:
+    """A field's place as one name, such as "blocks.2.url"."""
+    return ".".join(str(place) for place in places) or "form"
+
+
+def sentence_of(error: Mapping[str, Any]) -> str:
+    """What is wrong, in a plain sentence that a person and a model understand."""
+    context = error.get("ctx", {})
+    sentences = {
+        "missing": "This is missing.",
+        "string_too_short": f"This needs at least {context.get('min_length')} characters.",
+        "string_too_long": f"Keep this within {context.get('max_length')} characters.",
+        "too_short": f"There must be at least {context.get('min_length')} of these.",
+        "too_long": f"There can be at most {context.get('max_length')} of these.",
+        "extra_forbidden": "This is not part of the answer.",
+        "literal_error": f"This must be one of {context.get('expected')}.",
+        "value_error": str(context.get("error", "")),
+    }
+    return sentences.get(str(error.get("type")), "This has the wrong type.")

@@ -1,0 +1,192 @@
+"""Proposals: what agents ask a person to approve, edit, refuse or undo. Each is carried out once, whatever happens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import selectinload
+
+from accounts.audit import add_audit_entry
+from agents.actions import get_action, read_payload
+from agents.drafts import get_result, get_version, list_failures, task_of
+from errors import Conflict, InputInvalid, NotFound
+from extensions import db
+from models import AgentRun, Proposal, User
+
+LONGEST_NOTE = 500
+DECIDED = {
+    "done": "This proposal has been approved and carried out already.",
+    "approved": "This proposal has been approved already.",
+    "refused": "This proposal has been refused.",
+    "undone": "This proposal has been undone.",
+    "expired": "This proposal has expired. Run the agent again for a fresh one.",
+    "failed": "This proposal could not be carried out.",
+}
+
+
+def add_proposal(run_id: int) -> Proposal:
+    """Proposes a run's current version for approval; commits. A waiting proposal of the run takes the new version on.
+
+    Raises Conflict when there is no finished draft or a check holds it back, NotFound.
+    """
+    run = db.session.get(AgentRun, run_id, with_for_update=True, populate_existing=True)
+    if run is None:
+        raise NotFound("There is no such run.")
+    if run.state in ("waiting", "running") or run.version == 0:
+        raise Conflict("There is no finished draft to propose yet.")
+    failures = list_failures(run)
+    if failures:
+        raise Conflict(f"Put this right first. {' '.join(failures[:3])}")
+    agent, task = task_of(run)
+    brief = task.brief.model_validate(run.brief)
+    proposed = task.propose(brief, task.read(brief), get_result(run, get_version(run.id, run.version)))
+    action = get_action(proposed.action)
+    try:
+        payload = read_payload(action, proposed.payload).model_dump(mode="json")
+    except InputInvalid as error:
+        raise Conflict(f"Put this right first. {error.detail}") from error
+    values: dict[str, Any] = {
+        "title": proposed.title,
+        "payload": payload,
+        "reason": proposed.reason,
+        "effect": proposed.effect,
+        "expires_at": datetime.now(UTC) + timedelta(days=action.days_valid),
+    }
+    proposal = find_waiting_proposal(run.id)
+    if proposal is None:
+        proposal = Proposal(run_id=run.id, agent=agent.key, action=action.key, **values)
+        db.session.add(proposal)
+    else:
+        for name, value in values.items():
+            setattr(proposal, name, value)
+    db.session.commit()
+    return proposal
+
+
+def get_proposal(proposal_id: int) -> Proposal:
+    """The proposal; raises NotFound."""
+    proposal = db.session.get(Proposal, proposal_id)
+    if proposal is None:
+        raise NotFound("There is no such proposal.")
+    return proposal
+
+
+def find_waiting_proposal(run_id: int) -> Proposal | None:
+    """The proposal of a run that waits for a person."""
+    return db.session.scalar(select(Proposal).where(Proposal.run_id == run_id, Proposal.state == "pending"))
+
+
+def list_proposals(*, is_waiting: bool, most: int = 50) -> list[Proposal]:
+    """Waiting proposals, the oldest first; or decided ones, the newest first."""
+    statement = select(Proposal).options(selectinload(Proposal.run), selectinload(Proposal.decided_by)).limit(most)
+    if is_waiting:
+        return list(db.session.scalars(statement.where(Proposal.state == "pending").order_by(Proposal.id)))
+    decided = statement.where(Proposal.state != "pending")
+    return list(db.session.scalars(decided.order_by(Proposal.decided_at.desc().nulls_last(), Proposal.id.desc())))
+
+
+def describe_proposal(proposal: Proposal) -> str:
+    """What will happen when it is approved, in one or two sentences."""
+    action = get_action(proposal.action)
+    return action.describe(action.payload.model_validate(proposal.payload))
+
+
+def find_address(proposal: Proposal) -> str | None:
+    """Where the thing is that a carried-out proposal has made."""
+    if proposal.state != "done" or proposal.outcome is None:
+        return None
+    return get_action(proposal.action).find_address(proposal.outcome)
+
+
+def approve_proposal(proposal_id: int, user: User, *, note: str = "", peer: str | None = None) -> Proposal:
+    """Approves and carries out, in one transaction: what it makes and its record stand or fall together; commits.
+
+    Approving one that is done already gives it back as it is. Raises Conflict, InputInvalid, NotFound.
+    """
+    proposal = _lock(proposal_id)
+    if proposal.state == "done":
+        db.session.rollback()
+        return get_proposal(proposal_id)
+    _expect_waiting(proposal)
+    action = get_action(proposal.action)
+    payload = read_payload(action, proposal.payload)
+    proposal.outcome = action.carry_out(payload, proposal, user.id)
+    _decide(proposal, "done", user, note, peer)
+    db.session.commit()
+    return proposal
+
+
+def refuse_proposal(proposal_id: int, user: User, *, note: str = "", peer: str | None = None) -> Proposal:
+    """Refuses with a note; commits. Raises Conflict, NotFound."""
+    proposal = _lock(proposal_id)
+    _expect_waiting(proposal)
+    _decide(proposal, "refused", user, note, peer)
+    db.session.commit()
+    return proposal
+
+
+def change_proposal(proposal_id: int, user: User, *, name: str, subject: str, preheader: str) -> Proposal:
+    """Edits a waiting campaign proposal before it is approved; commits. Raises InputInvalid, Conflict, NotFound."""
+    proposal = _lock(proposal_id)
+    _expect_waiting(proposal)
+    action = get_action(proposal.action)
+    content = {**proposal.payload["content"], "subject": subject.strip(), "preheader": preheader.strip()}
+    payload = read_payload(action, {**proposal.payload, "name": name, "content": content})
+    proposal.payload = payload.model_dump(mode="json")
+    add_audit_entry("proposal_edited", actor=user.name, user_id=user.id, subject=f"proposal {proposal.id}")
+    db.session.commit()
+    return proposal
+
+
+def undo_proposal(proposal_id: int, user: User, *, peer: str | None = None) -> Proposal:
+    """Takes back what a carried-out proposal has made; commits. Raises Conflict when it cannot be, NotFound."""
+    proposal = _lock(proposal_id)
+    if proposal.state == "undone":
+        db.session.rollback()
+        return get_proposal(proposal_id)
+    if proposal.state != "done" or not proposal.is_reversible or proposal.outcome is None:
+        raise Conflict("There is nothing to undo here.")
+    proposal.state = "undone"
+    add_audit_entry("proposal_undone", actor=user.name, user_id=user.id, subject=f"proposal {proposal.id}", peer=peer)
+    get_action(proposal.action).undo(proposal.outcome)
+    db.session.commit()
+    return proposal
+
+
+def expire_proposals() -> int:
+    """Marks waiting proposals whose time is over; commits. For the clock; returns how many."""
+    expired = db.session.scalars(
+        update(Proposal)
+        .where(Proposal.state == "pending", Proposal.expires_at <= datetime.now(UTC))
+        .values(state="expired")
+        .returning(Proposal.id)
+    ).all()
+    db.session.commit()
+    return len(expired)
+
+
+def _lock(proposal_id: int) -> Proposal:
+    proposal = db.session.get(Proposal, proposal_id, with_for_update=True, populate_existing=True)
+    if proposal is None:
+        raise NotFound("There is no such proposal.")
+    return proposal
+
+
+def _expect_waiting(proposal: Proposal) -> None:
+    is_late = proposal.state == "pending" and proposal.expires_at <= datetime.now(UTC)
+    state = "expired" if is_late else proposal.state
+    if state != "pending":
+        db.session.rollback()
+        raise Conflict(DECIDED[state])
+
+
+def _decide(proposal: Proposal, state: str, user: User, note: str, peer: str | None) -> None:
+    proposal.state = state
+    proposal.decided_by_id = user.id
+    proposal.decided_at = datetime.now(UTC)
+    proposal.decision_note = note.strip()[:LONGEST_NOTE] or None
+    subject = f"proposal {proposal.id}"
+    word = {"done": "proposal_approved", "refused": "proposal_refused"}[state]
+    add_audit_entry(word, actor=user.name, user_id=user.id, subject=subject, peer=peer, title=proposal.title)

@@ -1,0 +1,279 @@
+"""The ledger as a worker sees it: claim, attempt, record, release. One row per message, and it is also the queue.
+
+pending → claimed → attempting (committed before the message leaves) → sent, deferred, failed, suppressed or unknown.
+Each method is one short transaction; none is open while a mail server is spoken to.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import text
+
+from campaigns.bounces import note_bounce
+from campaigns.tallies import add_to_tally
+from channels.base import FAILED, Outcome
+from extensions import db
+
+SUPPRESSED_ADDRESS = (
+    "EXISTS (SELECT 1 FROM suppressions s WHERE s.channel = m.channel"
+    " AND s.address_sha256 = encode(sha256(convert_to(m.address, 'UTF8')), 'hex'))"
+)
+# Why a message must not go, judged at the last moment; NULL: it may.
+REFUSAL = f"""CASE
+    WHEN c.id IS NULL THEN 'erased'
+    WHEN c.subscription = 'none' THEN 'no_consent'
+    WHEN c.subscription <> 'subscribed' THEN c.subscription
+    WHEN {SUPPRESSED_ADDRESS} THEN 'suppressed'
+END"""
+CLAIM = text(f"""
+WITH due AS (
+    SELECT id, state FROM messages
+    WHERE campaign_id = :campaign AND state IN ('pending', 'deferred') AND next_try_at <= now()
+    ORDER BY next_try_at LIMIT :limit FOR UPDATE SKIP LOCKED
+), judged AS MATERIALIZED (
+    SELECT m.id, due.state AS before, {REFUSAL} AS refusal, c.name, c.phone, c.source,
+        CASE WHEN :wants_attributes THEN c.attributes END AS attributes
+    FROM due JOIN messages m ON m.id = due.id LEFT JOIN contacts c ON c.id = m.contact_id
+)
+UPDATE messages m SET
+    state = CASE WHEN j.refusal IS NULL THEN 'claimed' ELSE 'suppressed' END,
+    reason = j.refusal,
+    claimed_by = CASE WHEN j.refusal IS NULL THEN :worker END,
+    finished_at = CASE WHEN j.refusal IS NULL THEN NULL ELSE now() END
+FROM judged j WHERE m.id = j.id
+RETURNING m.id, m.state, j.before, m.address, m.attempts, m.contact_id, j.name, j.phone, j.source, j.attributes
+""")  # noqa: S608 - put together from constants
+ATTEMPT = text(f"""
+UPDATE messages m SET
+    state = 'attempting', attempts = m.attempts + 1, first_tried_at = coalesce(m.first_tried_at, now())
+WHERE m.id = ANY(:ids) AND m.state = 'claimed' AND m.claimed_by = :worker
+    AND EXISTS (SELECT 1 FROM campaigns k WHERE k.id = m.campaign_id AND k.state = 'sending')
+    AND EXISTS (SELECT 1 FROM contacts c WHERE c.id = m.contact_id AND c.subscription = 'subscribed')
+    AND NOT {SUPPRESSED_ADDRESS}
+RETURNING m.id
+""")  # noqa: S608 - put together from constants
+SUPPRESS = text(f"""
+UPDATE messages m SET state = 'suppressed', reason = j.refusal, claimed_by = NULL, finished_at = now()
+FROM (
+    SELECT m.id, {REFUSAL} AS refusal FROM messages m LEFT JOIN contacts c ON c.id = m.contact_id
+    WHERE m.id = ANY(:ids) AND m.state = 'claimed' AND m.claimed_by = :worker
+) j WHERE m.id = j.id AND j.refusal IS NOT NULL
+RETURNING m.id
+""")  # noqa: S608 - put together from constants
+# An outcome that comes after its worker was taken for dead still counts, unless somebody has tried again since.
+RECORD = text("""
+WITH o AS (
+    SELECT * FROM unnest(
+        CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:codes AS bigint[]), CAST(:texts AS text[]),
+        CAST(:queue_ids AS text[]), CAST(:waits AS float8[])
+    ) AS o(id, state, code, response, queue_id, wait)
+), before AS MATERIALIZED (
+    SELECT m.id, m.state, m.attempts, m.unknown_count, m.first_tried_at < now() - make_interval(hours => 24) AS is_old
+    FROM messages m JOIN o ON o.id = m.id
+    WHERE (m.state = 'attempting' AND m.claimed_by = :worker)
+        OR (m.unknown_count > 0 AND m.state IN ('unknown', 'pending', 'claimed'))
+    FOR UPDATE OF m
+), judged AS (
+    SELECT b.id, b.state AS before, o.code, o.response, o.queue_id, o.wait,
+        CASE
+            WHEN o.state = 'deferred' AND b.is_old THEN 'failed'
+            WHEN o.state = 'unknown' AND :is_resent AND b.unknown_count = 0 THEN 'pending'
+            ELSE o.state
+        END AS state,
+        CASE WHEN o.state = 'deferred' AND b.is_old THEN 'gave_up' END AS reason,
+        CASE WHEN o.state = 'unknown' AND b.state = 'attempting' THEN 1 ELSE 0 END AS doubts
+    FROM before b JOIN o ON o.id = b.id
+)
+UPDATE messages m SET
+    state = j.state, reason = j.reason, response_code = j.code, response = j.response, queue_id = j.queue_id,
+    claimed_by = NULL, unknown_count = m.unknown_count + j.doubts,
+    next_try_at = CASE WHEN j.state IN ('deferred', 'pending') THEN now() + make_interval(secs => j.wait) END,
+    finished_at = CASE WHEN j.state IN ('deferred', 'pending') THEN NULL ELSE now() END
+FROM judged j WHERE m.id = j.id
+RETURNING m.id, j.before, m.state, m.contact_id, m.address
+""")
+RELEASE = text("""
+WITH held AS MATERIALIZED (
+    SELECT id, state FROM messages WHERE state IN ('claimed') AND claimed_by = :worker FOR UPDATE
+)
+UPDATE messages m SET state = 'pending', claimed_by = NULL, next_try_at = now()
+FROM held WHERE m.id = held.id RETURNING m.id
+""")
+PUT_OFF = text("""
+UPDATE messages m SET state = 'deferred', claimed_by = NULL, next_try_at = now() + make_interval(secs => o.wait)
+FROM unnest(CAST(:ids AS bigint[]), CAST(:waits AS float8[])) AS o(id, wait)
+WHERE m.id = o.id AND m.state = 'claimed' AND m.claimed_by = :worker RETURNING m.id
+""")
+LEASE = text("""
+WITH held AS MATERIALIZED (
+    SELECT id, state FROM messages WHERE state IN ('claimed') AND claimed_by = :worker FOR UPDATE
+)
+UPDATE messages m SET state = 'pending', claimed_by = NULL, next_try_at = now()
+FROM held WHERE m.id = held.id RETURNING m.id
+""")
+WAIT = text("""
+UPDATE messages m SET state = 'deferred', claimed_by = NULL, next_try_at = now() + make_interval(secs => :seconds)
+WHERE m.id = ANY(:ids) AND m.state = 'claimed' AND m.claimed_by = :worker RETURNING m.id
+""")
+LEASE = text("""
+INSERT INTO sending_leases (worker, campaign_id, until)
+VALUES (:worker, :campaign, now() + make_interval(secs => :seconds))
+ON CONFLICT (worker) DO UPDATE SET until = excluded.until
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedMessage:
+    """A message that this worker holds, with what is needed to write it."""
+
+    id: int
+    address: str
+    domain: str
+    attempts: int
+    contact_id: int | None
+    name: str | None
+    phone: str | None
+    source: str | None
+    attributes: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An outcome, and how long to wait if the message is to be tried again."""
+
+    outcome: Outcome
+    wait_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Step:
+    """What one transaction did."""
+
+    allowed: set[int] = field(default_factory=set)
+    claimed: list[ClaimedMessage] = field(default_factory=list)
+    has_claimed: bool = False
+    found_any: bool = False
+    is_sending: bool = True
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+class Ledger:
+    """The ledger for one worker and one campaign."""
+
+    def __init__(
+        self, campaign_id: int, worker: str, *, is_unknown_resent: bool, wants_attributes: bool, lease_seconds: float
+    ) -> None:
+        self._campaign_id = campaign_id
+        self._worker = worker
+        self._is_unknown_resent = is_unknown_resent
+        self._wants_attributes = wants_attributes
+        self._lease_seconds = lease_seconds
+        self._changes: Counter[str] = Counter()
+
+    def advance(
+        self, outcomes: Sequence[Finished], starting: Sequence[int], claim_limit: int, *, renews_lease: bool
+    ) -> Step:
+        """Records outcomes, notes which messages are about to leave, claims more; commits.
+
+        Only the messages in `allowed` may be sent, and only after this has returned.
+        """
+        step = Step()
+        self._changes.clear()
+        if renews_lease:
+            self._renew()
+        if outcomes:
+            self._record(outcomes, step)
+        if starting:
+            self._attempt(list(starting), step)
+        if claim_limit and step.is_sending:
+            self._claim(claim_limit, step)
+        add_to_tally(self._campaign_id, self._changes, self._worker)
+        db.session.commit()
+        return step
+
+    def put_off(self, waits: Sequence[tuple[int, float]]) -> None:
+        """Gives claimed messages back for later, because their receiving domain wants fewer; commits."""
+        values = {
+            "ids": [message_id for message_id, _ in waits],
+            "waits": [seconds for _, seconds in waits],
+            "worker": self._worker,
+        }
+        rows = db.session.execute(PUT_OFF, values).all()
+        add_to_tally(self._campaign_id, {"claimed": -len(rows), "deferred": len(rows)}, self._worker)
+        db.session.commit()
+
+    def release(self) -> None:
+        """Gives everything back that is claimed and not begun, and the lease; commits."""
+        rows = db.session.execute(RELEASE, {"worker": self._worker}).all()
+        db.session.execute(text("DELETE FROM sending_leases WHERE worker = :worker"), {"worker": self._worker})
+        add_to_tally(self._campaign_id, {"claimed": -len(rows), "pending": len(rows)}, self._worker)
+        db.session.commit()
+
+    def _renew(self) -> None:
+        values = {"worker": self._worker, "campaign": self._campaign_id, "seconds": self._lease_seconds}
+        db.session.execute(LEASE, values)
+
+    def _claim(self, limit: int, step: Step) -> None:
+        values = {
+            "campaign": self._campaign_id,
+            "worker": self._worker,
+            "limit": limit,
+            "wants_attributes": self._wants_attributes,
+        }
+        step.has_claimed = True
+        for row in db.session.execute(CLAIM, values).all():
+            message_id, state, before, address, *rest = row
+            self._moved(before, state)
+            step.found_any = True
+            if state == "claimed":
+                domain = address.rpartition("@")[2].lower()
+                step.claimed.append(ClaimedMessage(message_id, address, domain, *rest))
+            else:
+                step.counts[state] += 1
+
+    def _attempt(self, ids: list[int], step: Step) -> None:
+        values: dict[str, Any] = {"ids": ids, "worker": self._worker}
+        step.allowed = set(db.session.scalars(ATTEMPT, values))
+        self._changes["claimed"] -= len(step.allowed)
+        self._changes["attempting"] += len(step.allowed)
+        left = [message_id for message_id in ids if message_id not in step.allowed]
+        if left:
+            suppressed = len(db.session.execute(SUPPRESS, {"ids": left, "worker": self._worker}).all())
+            self._changes["claimed"] -= suppressed
+            self._changes["suppressed"] += suppressed
+            step.counts["suppressed"] += suppressed
+            step.is_sending = self._is_sending()
+
+    def _is_sending(self) -> bool:
+        state = db.session.scalar(text("SELECT state FROM campaigns WHERE id = :id"), {"id": self._campaign_id})
+        return bool(state == "sending")
+
+    def _record(self, finished: Sequence[Finished], step: Step) -> None:
+        outcomes = [one.outcome for one in finished]
+        values = {
+            "ids": [o.key for o in outcomes],
+            "states": [o.state for o in outcomes],
+            "codes": [o.code for o in outcomes],
+            "texts": [o.text[:500].replace("\x00", "") for o in outcomes],
+            "queue_ids": [o.queue_id for o in outcomes],
+            "waits": [one.wait_seconds for one in finished],
+            "worker": self._worker,
+            "is_resent": self._is_unknown_resent,
+        }
+        known = {outcome.key: outcome for outcome in outcomes}
+        bounced = []
+        for message_id, before, after, contact_id, address in db.session.execute(RECORD, values).all():
+            self._moved(before, after)
+            step.counts[after] += 1
+            if after == FAILED and contact_id is not None:
+                bounced.append((known[message_id], contact_id, address))
+        for outcome, contact_id, address in bounced:
+            note_bounce(outcome, contact_id, address)
+
+    def _moved(self, before: str, after: str) -> None:
+        self._changes[before] -= 1
+        self._changes[after] += 1
