@@ -15,7 +15,7 @@ import embedded_postgres
 from answers import init_answers
 from commands import init_commands
 from config import Settings, load_settings
-from error_logger import init_error_logger
+from error_logger import init_app_log, init_error_logger
 from extensions import csrf, db, login, migrate
 from lib.redaction import Redactor
 from lib.release import release_name
@@ -83,11 +83,13 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
 
 
 def _watch_errors(app: Flask, settings: Settings) -> None:
+    redactor = Redactor.knowing(settings.secrets())
+    init_app_log(settings.app_log, redactor)
     init_error_logger(
         app,
         database_url=str(app.config["SQLALCHEMY_DATABASE_URI"]).replace("postgresql+psycopg://", "postgresql://", 1),
         folder=settings.lux_data_dir / "spool" / "errors",
-        redactor=Redactor.knowing(settings.secrets()),
+        redactor=redactor,
         release=release_name(Path(app.root_path)),
     )
 

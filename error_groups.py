@@ -6,13 +6,18 @@ record_events() is called by the error logger's writer on a connection of its ow
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 
+from errors import NotFound
+from extensions import db
 from lib.fingerprint import VERSION, message_template
+from models import ErrorFlush, ErrorGroup, ErrorHour, ErrorLog
 
 FIRST_SAMPLES = 5
 RESOLVED_STATES = ("resolved_verified", "resolved_by_human")
@@ -145,3 +150,133 @@ def _insert_sample(connection: psycopg.Connection, group_id: int, event: Event, 
             "context": Jsonb(event.get("context") or {}),
         },
     )
+
+
+# ── reading ──
+
+
+@dataclass(frozen=True)
+class ErrorFilter:
+    """Which errors are asked for; `cursor` is the id below which to go on."""
+
+    hours: float = 24
+    limit: int = 20
+    cursor: int | None = None
+    severity: str | None = None
+    endpoint: str | None = None
+    is_resolved: bool | None = None
+    text: str | None = None
+    group_id: int | None = None
+
+
+@dataclass(frozen=True)
+class ErrorRow:
+    """A kept error with what is known of its group."""
+
+    error: ErrorLog
+    group: ErrorGroup
+
+    def as_json(self) -> dict[str, Any]:
+        """The columns of the owner's schema, and the group's."""
+        error, group = self.error, self.group
+        return {
+            "id": error.id,
+            "error_type": error.error_type,
+            "error_message": error.error_message,
+            "error_stack": error.error_stack,
+            "endpoint": error.endpoint,
+            "method": error.method,
+            "user_id": error.user_id,
+            "severity": error.severity,
+            "is_resolved": error.is_resolved,
+            "resolution_notes": error.resolution_notes,
+            "created_at": error.created_at.isoformat(),
+            "group_id": group.id,
+            "occurrences": group.count,
+            "first_seen": group.first_seen.isoformat(),
+            "last_seen": group.last_seen.isoformat(),
+            "state": group.state,
+            "request_id": error.request_id,
+            "release": error.release,
+        }
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    """One page of errors; `total` counts all that fit the filter."""
+
+    errors: list[ErrorRow]
+    total: int
+    next_cursor: str | None
+
+
+def list_errors(wanted: ErrorFilter) -> ErrorPage:
+    """The kept errors that fit, newest first."""
+    conditions = _conditions(wanted)
+    total = (
+        db.session.scalar(select(func.count()).select_from(ErrorLog).join(ErrorGroup, _group()).where(*conditions)) or 0
+    )
+    if wanted.cursor is not None:
+        conditions.append(ErrorLog.id < wanted.cursor)
+    query = select(ErrorLog, ErrorGroup).join(ErrorGroup, _group()).where(*conditions).order_by(ErrorLog.id.desc())
+    rows = [ErrorRow(*row) for row in db.session.execute(query.limit(wanted.limit + 1))]
+    shown = rows[: wanted.limit]
+    return ErrorPage(shown, total, str(shown[-1].error.id) if len(rows) > wanted.limit else None)
+
+
+def get_group(group_id: int) -> ErrorGroup:
+    """The group; raises NotFound."""
+    group = db.session.get(ErrorGroup, group_id)
+    if group is None:
+        raise NotFound("There is no such error group.")
+    return group
+
+
+def list_hours(group_id: int, hours: int = 48) -> list[tuple[datetime, int]]:
+    """How often the group occurred in each of the last hours, oldest first, empty hours included."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    start = now - timedelta(hours=hours - 1)
+    query = select(ErrorHour.hour, ErrorHour.count).where(ErrorHour.group_id == group_id, ErrorHour.hour >= start)
+    counts: dict[datetime, int] = {hour.astimezone(UTC): count for hour, count in db.session.execute(query)}
+    return [(hour, counts.get(hour, 0)) for hour in (start + timedelta(hours=n) for n in range(hours))]
+
+
+def change_group_state(group: ErrorGroup, state: str, *, notes: str | None, release: str | None) -> None:
+    """Moves a group to a state and its samples with it; the caller commits."""
+    is_resolved = state in RESOLVED_STATES
+    group.state = state
+    group.resolution_notes = notes if notes is not None else group.resolution_notes
+    group.resolved_at = datetime.now(UTC) if is_resolved else None
+    group.resolved_release = release if is_resolved else None
+    values = {"is_resolved": is_resolved, "resolution_notes": group.resolution_notes}
+    db.session.execute(update(ErrorLog).where(ErrorLog.group_id == group.id).values(**values))
+
+
+def clear_resolved(older_than_hours: float) -> int:
+    """Drops the samples of groups resolved longer ago than that; groups and counts stay. Commits; how many samples."""
+    before = datetime.now(UTC) - timedelta(hours=older_than_hours)
+    old = select(ErrorGroup.id).where(ErrorGroup.state.in_(RESOLVED_STATES), ErrorGroup.resolved_at < before)
+    gone = db.session.execute(delete(ErrorLog).where(ErrorLog.group_id.in_(old)).returning(ErrorLog.id)).all()
+    db.session.execute(delete(ErrorFlush).where(ErrorFlush.at < datetime.now(UTC) - timedelta(days=7)))
+    db.session.commit()
+    return len(gone)
+
+
+def _group() -> ColumnElement[bool]:
+    return ErrorGroup.id == ErrorLog.group_id
+
+
+def _conditions(wanted: ErrorFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [ErrorLog.created_at > datetime.now(UTC) - timedelta(hours=wanted.hours)]
+    if wanted.severity:
+        found.append(ErrorLog.severity == wanted.severity)
+    if wanted.endpoint:
+        found.append(ErrorLog.endpoint == wanted.endpoint)
+    if wanted.is_resolved is not None:
+        found.append(ErrorLog.is_resolved.is_(wanted.is_resolved))
+    if wanted.group_id is not None:
+        found.append(ErrorLog.group_id == wanted.group_id)
+    if wanted.text:
+        pattern = "%" + wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        found.append(or_(ErrorLog.error_message.ilike(pattern), ErrorLog.error_type.ilike(pattern)))
+    return found

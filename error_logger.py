@@ -27,6 +27,7 @@ from flask import Flask, current_app, g, has_request_context, request
 from sqlalchemy import inspect
 
 from error_groups import record_events
+from lib.app_log import AppLogFile, AppLogFormatter
 from lib.fingerprint import fingerprint, own_frames
 from lib.redaction import Redactor
 from lib.segment_spool import Segment, SegmentSpool
@@ -68,7 +69,7 @@ class ErrorLogger(logging.Handler):
         self._spool = SegmentSpool(folder)
         self._known: OrderedDict[str, Known] = OrderedDict()
         self._known_lock = threading.Lock()
-        self._unspooled: deque[Event] = deque(maxlen=MOST_UNSPOOLED)
+        self._unspooled: deque[Event] = deque()
         self._crumbs = threading.local()
         self._wake = threading.Event()
         self._is_ending = False
@@ -207,9 +208,10 @@ class ErrorLogger(logging.Handler):
         except OSError:
             # The disk is full or read-only: the memory holds what it can, and the counts go on.
             event.pop("context", None)
-            if len(self._unspooled) == MOST_UNSPOOLED:
+            if len(self._unspooled) < MOST_UNSPOOLED:
+                self._unspooled.append(event)
+            else:
                 self.lost_count += 1
-            self._unspooled.append(event)
         self._start_writer()
         self._wake.set()
 
@@ -328,16 +330,36 @@ class ErrorLogger(logging.Handler):
 def init_error_logger(app: Flask, *, database_url: str, folder: Path, redactor: Redactor, release: str) -> None:
     """Attaches the process's logger to the app, the root logger and the hooks of threads and the interpreter."""
     handler = ErrorLogger(
-        database_url=database_url, folder=folder, redactor=redactor, release=release, process=_process_kind()
+        database_url=database_url, folder=folder, redactor=redactor, release=release, process=process_kind()
     )
     app.extensions["lux_errors"] = handler
     app.before_request(handler.begin_request)
-    root = logging.getLogger()
-    for former in [one for one in root.handlers if isinstance(one, ErrorLogger)]:
-        root.removeHandler(former)
-    root.addHandler(handler)
+    _attach(handler)
     threading.excepthook = _thread_hook(handler)
     atexit.register(handler.stop)
+
+
+def init_app_log(path: Path, redactor: Redactor) -> None:
+    """Writes what LUX logs to its own file, and warnings to stderr, where gunicorn's log or the journal has them."""
+    formatter = AppLogFormatter(process_kind(), redactor, _request_id)
+    file, screen = AppLogFile(path), logging.StreamHandler()
+    screen.setLevel(logging.WARNING)
+    for handler in (file, screen):
+        handler.setFormatter(formatter)
+        _attach(handler)
+    logging.getLogger("lux").setLevel(logging.INFO)
+
+
+def _attach(handler: logging.Handler) -> None:
+    """Adds a handler to the root logger, in place of one of the same class that an earlier app left."""
+    root = logging.getLogger()
+    for former in [one for one in root.handlers if type(one) is type(handler)]:
+        root.removeHandler(former)
+    root.addHandler(handler)
+
+
+def _request_id() -> str | None:
+    return g.get("request_id") if has_request_context() else None
 
 
 def error_logger() -> ErrorLogger:
@@ -384,7 +406,8 @@ def _class_name(error: BaseException | None) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _process_kind() -> str:
+def process_kind() -> str:
+    """What this process is, by its command line: web, worker, tests, command or process."""
     words = " ".join(sys.argv[:6])
     for word, kind in (("gunicorn", "web"), (" work", "worker"), ("pytest", "tests"), ("flask", "command")):
         if word in words:

@@ -28,7 +28,13 @@ FLOORS: dict[str, int] = {
     for name in names.split()
 }
 # Two names on one floor that may know each other, and in which direction.
-NEIGHBOURS = {("access", "accounts"), ("config", "errors"), ("commands", "supervisor"), ("schema", "embedded_postgres")}
+NEIGHBOURS = {
+    ("access", "accounts"),
+    ("config", "errors"),
+    ("commands", "supervisor"),
+    ("schema", "embedded_postgres"),
+    ("error_logger", "error_groups"),
+}
 OUTSIDE = {"tests", "benchmarks", "migrations", "deploy"}
 ENVIRONMENT = re.compile(r"\bos\.(environ|getenv|environb)\b")
 NETWORK = {"socket", "smtplib", "ssl", "requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
