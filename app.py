@@ -17,8 +17,12 @@ from commands import init_commands
 from config import Settings, load_settings
 from error_logger import init_app_log, init_error_logger
 from extensions import csrf, db, login, migrate
+<<<<<<< HEAD
 from lib.redaction import Redactor
 from lib.release import release_name
+=======
+from lib.compression import gzip_padded
+>>>>>>> main
 from pages.assets import init_assets
 from routes import init_routes
 
@@ -28,6 +32,7 @@ CONTENT_SECURITY_POLICY = (
     "frame-ancestors 'none'"
 )
 LARGEST_BODY_BYTES = 20 * 1024 * 1024
+SMALLEST_TO_COMPRESS = 1400
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -46,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.login_manager = login  # type: ignore[attr-defined]  # Flask-Login's own name for it
     app.before_request(_name_request)
     app.after_request(_secure)
+    app.after_request(_compress)
     init_answers(app)
     init_assets(app)
     init_routes(app)
@@ -98,6 +104,17 @@ def _name_request() -> None:
     given = request.headers.get("X-Request-ID", "")
     is_usable = given.isascii() and given.replace("-", "").isalnum() and 8 <= len(given) <= 64
     g.request_id = given if is_usable else secrets.token_hex(8)
+
+
+def _compress(response: Response) -> Response:
+    is_fit = response.mimetype == "text/html" and not response.is_streamed and not response.direct_passthrough
+    if not is_fit or "Content-Encoding" in response.headers or (response.content_length or 0) < SMALLEST_TO_COMPRESS:
+        return response
+    response.vary.add("Accept-Encoding")
+    if request.accept_encodings.quality("gzip") > 0:
+        response.set_data(gzip_padded(response.get_data()))
+        response.headers["Content-Encoding"] = "gzip"
+    return response
 
 
 def _secure(response: Response) -> ResponseReturnValue:

@@ -93,6 +93,9 @@ def stop(data_dir: Path) -> None:
         done = _run(command, cluster, _server_user(cluster))
         if done.returncode != 0 and _postmaster(cluster) is not None:
             raise StartRefused(f"The embedded PostgreSQL in {cluster} does not stop: {_last_line(done.stdout)}")
+        place = _socket_place(cluster)
+        if place != cluster.resolve():
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def address(socket_folder: Path, database: str = DATABASE) -> str:

@@ -846,3 +846,18 @@ class ErrorFlush(Model):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+class HealthResult(Model):
+    """What a health check that asks somebody outside found last."""
+
+    __tablename__ = "health_results"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[str]
+    text: Mapped[str]
+    value: Mapped[str | None]
+    unit: Mapped[str | None]
+    advice: Mapped[str] = mapped_column(server_default="")
+    checked_at: Mapped[datetime]
+    took_ms: Mapped[float | None]

@@ -21,6 +21,7 @@ from procrastinate.worker import Worker
 import processes
 from agents import runner
 from audience import import_runs
+from campaigns import dry_run
 from errors import Unavailable
 from extensions import db
 
@@ -40,6 +41,7 @@ TASKS: list[Task] = [
     Task("run_agent", runner.carry_out_run),
     Task("forget_old_records", processes.forget_old_records),
     Task("import_contacts", import_runs.run_import),
+    Task("dry_run_campaign", dry_run.dry_run_campaign),
 ]
 
 CONCURRENCY = 6

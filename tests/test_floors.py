@@ -17,7 +17,7 @@ FLOORS: dict[str, int] = {
         9: "chatbot",
         8: "agents",
         7: "auto_repair_service",
-        6: "repairs",
+        6: "repairs diagnostics",
         5: "campaigns",
         4: "audience answers",
         3: "accounts access ai error_logger error_groups log_reader processes",
@@ -47,6 +47,8 @@ MAY_COMMIT = {
     "repairs",
     "auto_repair_service",
     "error_logger",
+    "error_groups",
+    "diagnostics",
     "ai",
     "chatbot",
 }

@@ -68,3 +68,14 @@ def test_what_every_page_loads_keeps_within_its_weight(app: Flask, sign_in: Call
     sizes = {name: len(files[name].gzipped or files[name].body) for name in [*shared, "vendor/inter/inter-latin.woff2"]}
     assert sum(sizes.values()) <= 75 * 1024, sizes
     assert sizes["js/main.js"] + sizes["vendor/htmx/htmx.min.js"] <= 22 * 1024, sizes
+
+
+def test_a_page_travels_compressed_to_whoever_takes_it(sign_in: Callable[..., FlaskClient]) -> None:
+    client = sign_in("viewer")
+    packed = client.get("/styleguide/", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert b"Styleguide" in gzip.decompress(packed.data)
+    plain = client.get("/styleguide/", headers={"Accept-Encoding": "gzip;q=0"})
+    assert "Content-Encoding" not in plain.headers
+    assert b"Styleguide" in plain.data
