@@ -17,12 +17,9 @@ from commands import init_commands
 from config import Settings, load_settings
 from error_logger import init_app_log, init_error_logger
 from extensions import csrf, db, login, migrate
-<<<<<<< HEAD
+from lib.compression import gzip_padded
 from lib.redaction import Redactor
 from lib.release import release_name
-=======
-from lib.compression import gzip_padded
->>>>>>> main
 from pages.assets import init_assets
 from routes import init_routes
 

@@ -16,7 +16,7 @@ def check_mail_server() -> Finding:
     """Whether the mail server takes the sign-in."""
     settings = current_settings()
     channel = find_channel("email")
-    if channel.is_test_outbox(settings):
+    if channel is None or channel.is_test_outbox(settings):
         return Finding(WARN, "No mail server is set: mail goes to the test outbox.", advice="Set SMTP_URL to send.")
     try:
         session = channel.open(settings, connections=1)

@@ -57,6 +57,18 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "health_results",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=True),
+        sa.Column("unit", sa.Text(), nullable=True),
+        sa.Column("advice", sa.Text(), server_default="", nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("took_ms", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_health_results")),
+    )
+    op.create_table(
         "error_hours",
         sa.Column("group_id", sa.BigInteger(), nullable=False),
         sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
@@ -126,6 +138,7 @@ def downgrade() -> None:
     op.drop_index("ix_error_log_created", table_name="error_log")
     op.drop_table("error_log")
     op.drop_table("error_hours")
+    op.drop_table("health_results")
     op.drop_index("ix_error_groups_last_seen", table_name="error_groups")
     op.drop_table("error_groups")
     op.drop_index(op.f("ix_error_flushes_at"), table_name="error_flushes")
