@@ -19,6 +19,7 @@ from access import (
     anyone,
     marketer,
     operator,
+    operator_call,
     owner,
     signed_in,
     viewer,
@@ -34,6 +35,7 @@ from pages import (
     brand,
     channels,
     dashboard,
+    diagnostics_api,
     first_start,
     health,
     palette,
@@ -83,6 +85,7 @@ PAGES: list[Row] = [
     Row(channels.page, "/settings/channels", viewer),
     Row(users.page, "/", owner, exceptions={"accept": anyone}),
     Row(webhook.page, "/api", zapier, exceptions={"show_me": zapier_or_operator}),
+    Row(diagnostics_api.page, "/api/diagnostics", operator_call, exceptions={"health": anyone}),
     Row(first_start.page, "/first-start", marketer, exceptions={"make_owner": anyone}),
 ]
 

@@ -1,14 +1,19 @@
-"""The diagnostics that operators curl: errors with filters and a cursor."""
+"""The diagnostics that operators curl: errors with filters and a cursor, and health."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from access import is_operator_call
+from diagnostics.base import FAIL, as_json
+from diagnostics.health import check_health
 from error_groups import ErrorFilter, list_errors
 from errors import InputInvalid
+from lib.release import VERSION, release_name
 
 page = Blueprint("diagnostics_api", __name__)
 
@@ -27,6 +32,21 @@ def errors() -> ResponseReturnValue:
             "next_cursor": found.next_cursor,
         }
     )
+
+
+@page.get("/health")
+def health() -> ResponseReturnValue:
+    """All checks for operators, for everybody else the state alone; 503 when something fails."""
+    found = check_health()
+    body: dict[str, Any] = {"status": found.status}
+    if is_operator_call():
+        body["version"] = VERSION
+        body["releaseId"] = release_name(Path(current_app.root_path))
+        body["checks"] = {check.key: [{"componentId": check.key, **as_json(one)}] for check, one in found.findings}
+    answer = jsonify(body)
+    answer.mimetype = "application/health+json"
+    answer.status_code = 503 if found.status == FAIL else 200
+    return answer
 
 
 def read_filter(arguments: dict[str, str]) -> ErrorFilter:
