@@ -7,6 +7,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from accounts.first_start import find_owner_token
+from accounts.webhook_credentials import ensure_first_credential, find_first_credential
 from config import current_settings
 from errors import LuxError
 from worker import work
@@ -37,10 +38,16 @@ def make_owner_link() -> None:
 
 @lux.command("first-start")
 def show_first_start() -> None:
-    """Prints what the first start shows: the link that makes the owner. Nothing once there is an owner."""
+    """Prints what the first start shows: the link that makes the owner, and the webhook's credential once made."""
+    public_url = current_settings().lux_public_url
+    ensure_first_credential()
     token = find_owner_token()
     if token is not None:
-        click.echo(f"Make the owner's account, once, at {current_settings().lux_public_url}/first-start/{token}")
+        click.echo(f"Make the owner's account, once, at {public_url}/first-start/{token}")
+    credential = find_first_credential()
+    if credential is not None:
+        click.echo(f"Zapier posts contacts to {public_url}/api/webhook/zapier-contact")
+        click.echo(f"  as user {credential.username} with the password {credential.password}")
 
 
 @lux.command("work")

@@ -403,7 +403,8 @@ class IntakeBody(Model):
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     receipt: Mapped[str] = mapped_column(unique=True)
-    credential_id: Mapped[int | None] = mapped_column(ForeignKey("webhook_credentials.id", ondelete="SET NULL"))
+    # No foreign key: credentials are revoked and never deleted, and each post would lock its row for all the others.
+    credential_id: Mapped[int | None]
     content_type: Mapped[str] = mapped_column(server_default="")
     headers: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     body: Mapped[bytes] = mapped_column(deferred=True)

@@ -6,7 +6,7 @@ Every write is a transaction of its own, beside the session, so that it stands w
 from __future__ import annotations
 
 import os
-import socket
+import platform
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ LONGEST_ERROR = 300
 
 def process_name() -> str:
     """This process's name in the records: machine and pid."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{platform.node()}:{os.getpid()}"
 
 
 def add_heartbeat(kind: str, name: str, detail: dict[str, Any] | None = None) -> None:

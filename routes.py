@@ -6,6 +6,7 @@ addresses; `exceptions` names views with a guard of their own. The order of rows
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Flask, current_app, g, request, url_for
@@ -21,30 +22,47 @@ from access import (
     operator,
     operator_call,
     owner,
+    public,
     signed_in,
     viewer,
     viewer_reads_marketer_writes,
     zapier,
     zapier_or_operator,
 )
+from agents.figures import count_waiting_proposals
 from errors import NotAllowed
 from extensions import csrf
+from lib.row_ids import LARGEST
 from pages import (
+    agents,
+    approvals,
     ask_lux,
     assets,
     brand,
+    campaign_results,
+    campaign_versions,
+    campaign_wizard,
+    campaigns,
     channels,
+    contact,
+    contact_imports,
+    contacts,
     dashboard,
     diagnostics_api,
     first_start,
     health,
+    outbox,
     palette,
+    segments,
     settings,
+    settings_connections,
     sign_in,
     styleguide,
     users,
     webhook,
+    webhook_inbox,
 )
+from pages import public as public_pages
 
 CROSS_SITE = "This request came from another site, so LUX did not act on it."
 
@@ -70,24 +88,74 @@ class MenuItem:
     href: str
     icon: str
     is_current: bool
+    count: int = 0
 
 
 PAGES: list[Row] = [
     Row(dashboard.page, "/", viewer, menu="Dashboard", icon="layout-dashboard"),
+    Row(agents.page, "/agents", viewer_reads_marketer_writes, menu="Agents", icon="bot"),
     Row(assets.page, "/assets", anyone),
     Row(styleguide.page, "/styleguide", viewer),
     Row(palette.page, "/palette", viewer),
     Row(ask_lux.page, "/ask", viewer),
     Row(health.page, "/", anyone),
     Row(sign_in.page, "/", anyone, exceptions={"sign_out": signed_in, "waiting": signed_in}),
+    Row(
+        contacts.page,
+        "/contacts",
+        viewer_reads_marketer_writes,
+        menu="Contacts",
+        icon="users",
+    ),
+    Row(
+        contact.page,
+        "/contacts",
+        viewer_reads_marketer_writes,
+        exceptions={"add": marketer, "edit": marketer, "erase": marketer},
+    ),
+    Row(contact_imports.page, "/contacts/imports", viewer_reads_marketer_writes, exceptions={"refused": marketer}),
+    Row(
+        segments.page,
+        "/segments",
+        viewer_reads_marketer_writes,
+        menu="Segments",
+        icon="target",
+        exceptions={"add": marketer, "edit": marketer},
+    ),
+    Row(
+        campaigns.page,
+        "/campaigns",
+        viewer_reads_marketer_writes,
+        menu="Campaigns",
+        icon="megaphone",
+        exceptions={"new": marketer},
+    ),
+    Row(campaign_wizard.page, "/campaigns", viewer_reads_marketer_writes),
+    Row(campaign_versions.page, "/campaigns", viewer_reads_marketer_writes),
+    Row(campaign_results.page, "/campaigns", viewer_reads_marketer_writes, exceptions={"confirm_cancel": marketer}),
+    Row(approvals.page, "/approvals", viewer_reads_marketer_writes, menu="Approvals", icon="stamp"),
+    Row(
+        webhook_inbox.page,
+        "/webhook-inbox",
+        operator,
+        menu="Webhook inbox",
+        icon="inbox",
+        exceptions={"connect": marketer},
+    ),
+    Row(outbox.page, "/outbox", viewer),
+    Row(public_pages.page, "/", public),
     Row(settings.page, "/settings", viewer, menu="Settings", icon="settings", exceptions={"environment": operator}),
     Row(brand.page, "/settings/brand", viewer_reads_marketer_writes),
     Row(channels.page, "/settings/channels", viewer),
+    Row(settings_connections.page, "/settings/connections", operator),
     Row(users.page, "/", owner, exceptions={"accept": anyone}),
     Row(webhook.page, "/api", zapier, exceptions={"show_me": zapier_or_operator}),
     Row(diagnostics_api.page, "/api/diagnostics", operator_call, exceptions={"health": anyone}),
     Row(first_start.page, "/first-start", marketer, exceptions={"make_owner": anyone}),
 ]
+
+# What waits behind a line of the menu: a number beside its label.
+COUNTS: dict[str, Callable[[], int]] = {"approvals.index": count_waiting_proposals}
 
 
 def init_routes(app: Flask) -> None:
@@ -113,13 +181,18 @@ def check_guard() -> None:
     if request.routing_exception is not None:
         raise request.routing_exception
     guard = guard_of(request.endpoint)
-    if guard is None:
+    if guard is None or has_impossible_id(request.view_args or {}):
         raise UnknownAddress
     is_unsafe = request.method not in ("GET", "HEAD", "OPTIONS")
     if is_unsafe and guard.uses_session and request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise NotAllowed(CROSS_SITE)
     g.guard = guard
     guard.check()
+
+
+def has_impossible_id(arguments: Mapping[str, object]) -> bool:
+    """Whether an id in the address is larger than any row's."""
+    return any(isinstance(value, int) and value > LARGEST for value in arguments.values())
 
 
 def guard_of(endpoint: str | None) -> Guard | None:
@@ -133,8 +206,10 @@ def list_menu_items() -> list[MenuItem]:
     for row in PAGES:
         endpoint = f"{row.page.name}.index"
         if row.menu and may_enter(endpoint):
-            is_current = request.blueprint == row.page.name
-            items.append(MenuItem(row.page.name, row.menu, url_for(endpoint), row.icon, is_current))
+            href = url_for(endpoint)
+            is_current = request.path.startswith(href) if href != "/" else request.path == href
+            count = COUNTS[endpoint]() if endpoint in COUNTS else 0
+            items.append(MenuItem(row.page.name, row.menu, href, row.icon, is_current, count))
     return items
 
 

@@ -22,7 +22,10 @@ from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
 
 import processes
-from audience import import_runs
+from accounts import sign_in
+from agents import proposals
+from audience import import_runs, intake
+from campaigns import launching, recovery
 from extensions import db
 from lib.timetable import EPOCH, Daily, Every, Timetable
 
@@ -39,7 +42,15 @@ class Job:
 
 
 JOBS: list[Job] = [
+    Job("start_due_campaigns", Every(5), launching.start_due_campaigns),
+    Job("resume_sending", Every(15), recovery.resume_sending),
+    Job("release_stale_claims", Every(15), recovery.release_stale_claims),
+    Job("drain_spool", Every(10), intake.drain_spool),
+    Job("finish_stale_intake", Every(30), intake.finish_stale_intake),
+    Job("expire_proposals", Every(3600), proposals.expire_proposals),
     Job("forget_old_records", Every(3600), processes.forget_old_records),
+    Job("delete_old_attempts", Daily(3, 10), sign_in.delete_old_attempts),
+    Job("delete_old_intake", Daily(3, 20), intake.delete_old_intake),
     Job("forget_old_import_files", Daily(3, 40), import_runs.forget_old_files),
 ]
 

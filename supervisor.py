@@ -124,7 +124,8 @@ class Supervisor:
             self._say_first_start()
             self._watch()
         except (Stopped, KeyboardInterrupt):
-            pass
+            self._end()
+            self.say("LUX has stopped.")
         finally:
             self._end()
 
@@ -240,6 +241,7 @@ class Supervisor:
             capture_output=True,
             text=True,
             check=False,
+            start_new_session=True,
         )
         for line in (done.stdout if done.returncode == 0 else done.stderr[-500:]).splitlines():
             self.say(line)
@@ -285,7 +287,6 @@ class Supervisor:
 
     def _end(self) -> None:
         """Ends everything in order: the web and the worker, what is left of them, then the database."""
-        was_running = bool(self.children)
         try:
             for child in self.children:
                 if child.process is not None and child.is_running():
@@ -298,12 +299,13 @@ class Supervisor:
         finally:
             for child in self.children:
                 child.end_group()
+            self.children = []
             if self.is_embedded and self.database_url:
+                self.database_url = ""
                 embedded_postgres.stop(self.settings.lux_data_dir)
             if self.lock is not None:
                 os.close(self.lock)
-        if was_running:
-            self.say("LUX has stopped.")
+                self.lock = None
 
 
 def check_port(host: str, port: int) -> None:

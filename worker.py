@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from procrastinate.worker import Worker
 import processes
 from agents import runner
 from audience import import_runs
-from campaigns import dry_run
+from campaigns import dry_run, sending
 from errors import Unavailable
 from extensions import db
 
@@ -38,6 +39,7 @@ class Task:
 
 
 TASKS: list[Task] = [
+    Task("send_due_messages", sending.send_due_messages),
     Task("run_agent", runner.carry_out_run),
     Task("forget_old_records", processes.forget_old_records),
     Task("import_contacts", import_runs.run_import),
@@ -121,7 +123,10 @@ async def _work(app: Flask, url: str) -> None:
             delete_jobs="successful",
             update_heartbeat_interval=HEARTBEAT_SECONDS,
             stalled_worker_timeout=SILENCE_SECONDS,
+            install_signal_handlers=False,
         )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, _leave, worker)
         watch = asyncio.create_task(_watch(app, worker, url))
         watch.add_done_callback(lambda _: worker.stop())
         try:
@@ -131,6 +136,12 @@ async def _work(app: Flask, url: str) -> None:
             watch.cancel()
             if ended_by_itself:
                 watch.result()
+
+
+def _leave(worker: Worker) -> None:
+    """Takes no more tasks, and asks long ones to end where they can be taken up again."""
+    sending.stop_sending()
+    worker.stop()
 
 
 async def _watch(app: Flask, worker: Worker, url: str) -> None:

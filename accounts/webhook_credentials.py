@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import os
 import secrets
 import threading
@@ -75,14 +76,19 @@ class _Store:
         self.lock = threading.Lock()
 
     def credentials(self, older_than_seconds: float = FRESH_SECONDS) -> list[Credential]:
-        if time.monotonic() - self.loaded_at > older_than_seconds:
-            with self.lock:
-                if time.monotonic() - self.loaded_at > older_than_seconds:
-                    self._load()
+        age = time.monotonic() - self.loaded_at
+        if age > older_than_seconds:
+            # One thread looks; the others go on with what is known, unless that is nothing yet or known not to fit.
+            must_wait = age == math.inf or older_than_seconds < FRESH_SECONDS
+            if self.lock.acquire(blocking=must_wait):
+                try:
+                    if time.monotonic() - self.loaded_at > older_than_seconds:
+                        self._load()
+                finally:
+                    self.lock.release()
         return self.rows
 
     def _load(self) -> None:
-        self.loaded_at = time.monotonic()
         try:
             ensure_settings_credential()
             self._note_use()
@@ -96,6 +102,7 @@ class _Store:
             db.session.rollback()
             if not self.rows:
                 self.rows = self._read_snapshot()
+        self.loaded_at = time.monotonic()
 
     def _note_use(self) -> None:
         used, self.used = self.used, set()

@@ -114,12 +114,17 @@ ACTIONS: list[Action[Any]] = [
 ]
 
 
+def find_action(key: str) -> Action[Any] | None:
+    """The action of that key, or None: another LUX may have proposed it."""
+    return next((action for action in ACTIONS if action.key == key), None)
+
+
 def get_action(key: str) -> Action[Any]:
     """The action of that key; raises NotFound."""
-    for action in ACTIONS:
-        if action.key == key:
-            return action
-    raise NotFound("LUX knows no such action.")
+    action = find_action(key)
+    if action is None:
+        raise NotFound("This LUX does not know what this proposal would do.")
+    return action
 
 
 def read_payload(action: Action[Any], payload: Mapping[str, Any]) -> Any:

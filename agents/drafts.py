@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
@@ -17,6 +18,7 @@ from extensions import db
 from models import AgentRun, AgentRunVersion
 
 PLAYBOOK_NOTE = "Drafted from a playbook"
+SHARED_VERSION_MINUTES = 10
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,12 @@ def get_result(run: AgentRun, version: AgentRunVersion) -> Any:
         raise NotFound("This version was written by another LUX and cannot be read.") from error
 
 
-def change_draft(run_id: int, body: Mapping[str, Any], *, made_by: str, note: str = "") -> AgentRunVersion | None:
-    """Saves a person's edit as a version of its own, with fresh checks; commits. None: nothing was different.
+def change_draft(
+    run_id: int, body: Mapping[str, Any], *, made_by: str, note: str = "", is_autosave: bool = False
+) -> AgentRunVersion | None:
+    """Saves a person's edit as a version, with fresh checks; commits. None: nothing was different.
+
+    Autosaves of one person in a row share a version for some minutes.
 
     Raises InputInvalid by field, Conflict while the run goes on, NotFound.
     """
@@ -117,9 +123,18 @@ def change_draft(run_id: int, body: Mapping[str, Any], *, made_by: str, note: st
         drafted_by=str(before.get("drafted_by", "model")),
         notice=str(before.get("notice", "")),
     )
-    version = add_version(run, result, made_by=made_by, note=note)
+    newest = get_version(run_id, run.version)
+    if is_autosave and newest.made_by == made_by and not newest.note and _is_recent(newest):
+        newest.body = result.model_dump(mode="json")
+        version = newest
+    else:
+        version = add_version(run, result, made_by=made_by, note=note)
     db.session.commit()
     return version
+
+
+def _is_recent(version: AgentRunVersion) -> bool:
+    return datetime.now(UTC) - version.created_at < timedelta(minutes=SHARED_VERSION_MINUTES)
 
 
 def restore_version(run_id: int, number: int, *, made_by: str) -> AgentRunVersion | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.orm import selectinload
 
 from accounts.audit import add_audit_entry
-from agents.actions import get_action, read_payload
+from agents.actions import find_action, get_action, read_payload
 from agents.drafts import get_result, get_version, list_failures, task_of
-from errors import Conflict, InputInvalid, NotFound
+from errors import Conflict, InputInvalid, LuxError, NotFound
 from extensions import db
 from models import AgentRun, Proposal, User
 
@@ -65,6 +66,30 @@ def add_proposal(run_id: int) -> Proposal:
     return proposal
 
 
+def carry_out_now(run_id: int, user: User, *, peer: str | None = None) -> Proposal:
+    """Proposes a run's current version and approves it at once: the person who asks is the one who may approve.
+
+    A version that has been carried out already is not carried out again; commits. Raises as add_proposal() does.
+    """
+    latest = db.session.scalar(
+        select(Proposal)
+        .where(Proposal.run_id == run_id, Proposal.state == "done")
+        .order_by(Proposal.id.desc())
+        .limit(1)
+    )
+    proposal = add_proposal(run_id)
+    if latest is not None and latest.payload == proposal.payload:
+        db.session.delete(proposal)
+        db.session.commit()
+        return latest
+    return approve_proposal(proposal.id, user, peer=peer)
+
+
+def list_run_proposals(run_id: int) -> list[Proposal]:
+    """What became of a run's drafts, the newest first."""
+    return list(db.session.scalars(select(Proposal).where(Proposal.run_id == run_id).order_by(Proposal.id.desc())))
+
+
 def get_proposal(proposal_id: int) -> Proposal:
     """The proposal; raises NotFound."""
     proposal = db.session.get(Proposal, proposal_id)
@@ -89,15 +114,21 @@ def list_proposals(*, is_waiting: bool, most: int = 50) -> list[Proposal]:
 
 def describe_proposal(proposal: Proposal) -> str:
     """What will happen when it is approved, in one or two sentences."""
-    action = get_action(proposal.action)
-    return action.describe(action.payload.model_validate(proposal.payload))
+    action = find_action(proposal.action)
+    if action is None:
+        return "This LUX does not know what this proposal would do, so it cannot be approved here."
+    try:
+        return action.describe(action.payload.model_validate(proposal.payload))
+    except ValidationError:
+        return "This proposal cannot be read any more. Run the agent again for a fresh one."
 
 
 def find_address(proposal: Proposal) -> str | None:
     """Where the thing is that a carried-out proposal has made."""
-    if proposal.state != "done" or proposal.outcome is None:
+    action = find_action(proposal.action)
+    if action is None or proposal.state != "done" or proposal.outcome is None:
         return None
-    return get_action(proposal.action).find_address(proposal.outcome)
+    return action.find_address(proposal.outcome)
 
 
 def approve_proposal(proposal_id: int, user: User, *, note: str = "", peer: str | None = None) -> Proposal:
@@ -150,7 +181,11 @@ def undo_proposal(proposal_id: int, user: User, *, peer: str | None = None) -> P
         raise Conflict("There is nothing to undo here.")
     proposal.state = "undone"
     add_audit_entry("proposal_undone", actor=user.name, user_id=user.id, subject=f"proposal {proposal.id}", peer=peer)
-    get_action(proposal.action).undo(proposal.outcome)
+    try:
+        get_action(proposal.action).undo(proposal.outcome)
+    except LuxError:
+        db.session.rollback()
+        raise
     db.session.commit()
     return proposal
 

@@ -6,12 +6,12 @@ segments, other addresses, the timeline, and the mark on the inbox row that it c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from psycopg import Connection, Cursor
-from psycopg.types.json import Jsonb
+from psycopg import Connection, Cursor, RawCursor
 from sqlalchemy.orm import Session
 
 from audience.consent import address_sha256
@@ -113,43 +113,66 @@ def has_refused(attributes: dict[str, Any]) -> bool:
     )
 
 
-def add_arrival(cursor: Cursor[Any], arrival: Arrival, *, intake_id: int | None = None) -> Outcome | None:
-    """Writes an arrival in the cursor's transaction; the caller commits.
+def add_arrivals(
+    cursor: Cursor[Any], arrivals: Sequence[Arrival], intake_ids: Sequence[int] | None = None
+) -> list[Outcome | None]:
+    """Writes arrivals in the cursor's transaction, in their order; the caller commits.
 
-    With `intake_id` the inbox row is locked and marked done in the same statement; None comes back when the row is not
-    waiting any more, and nothing was written.
+    With `intake_ids`, one per arrival, each inbox row is locked and marked done in the same statement; None comes back
+    for a row that was not waiting any more, and nothing was written for it.
     """
-    values = {
-        "intake_id": intake_id,
-        "email": arrival.email,
-        "address_sha256": address_sha256(arrival.email),
-        "name": arrival.name,
-        "phone": arrival.phone,
-        "phone_raw": arrival.phone_raw,
-        "source": arrival.source,
-        "form": arrival.form,
-        "attributes": Jsonb(arrival.attributes),
-        "others": list(arrival.other_emails),
-        "consent": arrival.consent,
-        "method": arrival.method,
-        "wording": arrival.wording,
-        "actor": arrival.actor,
-        "receipt": arrival.receipt,
-        "segment_ids": list(arrival.segment_ids),
-        "warnings": Jsonb(list(arrival.warnings)),
-    }
-    statement = ARRIVE_FROM_INBOX if intake_id is not None else ARRIVE
-    for _ in range(TRIES):
-        row = cursor.execute(statement, values).fetchone()
-        if row is None or row[0] is None:
-            return None
-        is_mine, contact_id, is_new, answer = row
-        if not is_mine:
-            return None
-        if contact_id is not None:
-            return Outcome(contact_id, is_new, answer)
-        # Another transaction made the same contact after our snapshot was taken: the next try sees it.
-    return None
+    outcomes: list[Outcome | None] = [None] * len(arrivals)
+    left = list(range(len(arrivals)))
+    for _ in range(TRIES * max(1, len(arrivals))):
+        if not left:
+            break
+        # One statement cannot write the same contact twice: who comes twice takes turns.
+        turn = list({arrivals[index].email: index for index in reversed(left)}.values())
+        done = _write(cursor, {index: arrivals[index] for index in turn}, intake_ids)
+        for index, outcome in done.items():
+            outcomes[index] = outcome
+        # Whoever is missing was made by another transaction after our snapshot was taken: the next try sees them.
+        left = [index for index in left if index not in done]
+    return outcomes
+
+
+def add_arrival(cursor: Cursor[Any], arrival: Arrival) -> Outcome | None:
+    """Writes one arrival in the cursor's transaction; the caller commits. Many are cheaper by add_arrivals()."""
+    return add_arrivals(cursor, [arrival])[0]
+
+
+def _write(
+    cursor: Cursor[Any], arrivals: dict[int, Arrival], intake_ids: Sequence[int] | None
+) -> dict[int, Outcome | None]:
+    rows = [
+        {
+            "place": index,
+            "intake_id": intake_ids[index] if intake_ids is not None else None,
+            "address_sha256": address_sha256(arrival.email),
+            "email": arrival.email,
+            "method": arrival.method,
+            "name": arrival.name,
+            "phone": arrival.phone,
+            "phone_raw": arrival.phone_raw,
+            "source": arrival.source,
+            "form": arrival.form,
+            "attributes": arrival.attributes,
+            "others": list(arrival.other_emails),
+            "consent": arrival.consent,
+            "wording": arrival.wording,
+            "actor": arrival.actor,
+            "receipt": arrival.receipt,
+            "segment_ids": list(arrival.segment_ids),
+            "warnings": list(arrival.warnings),
+        }
+        for index, arrival in arrivals.items()
+    ]
+    statement = ARRIVE_FROM_INBOX if intake_ids is not None else ARRIVE
+    found = RawCursor(cursor.connection).execute(statement, [json.dumps(rows)]).fetchall()
+    claimed = {row[0] for row in found}
+    done: dict[int, Outcome | None] = {index: None for index in arrivals if index not in claimed}
+    done.update({place: Outcome(row_id, is_new, body) for place, row_id, is_new, body in found if row_id is not None})
+    return done
 
 
 def add_contact_arrival(session: Session, arrival: Arrival) -> Outcome:
@@ -163,38 +186,53 @@ def add_contact_arrival(session: Session, arrival: Arrival) -> Outcome:
     with connection.cursor() as cursor:
         by_source = list_segment_ids(load_rules(cursor).rules, source=arrival.source, form=arrival.form)
         wanted = [*arrival.segment_ids, *(one for one in by_source if one not in arrival.segment_ids)]
-        outcome = add_arrival(cursor, Arrival(**{**vars(arrival), "segment_ids": wanted}))
+        outcome = add_arrivals(cursor, [replace(arrival, segment_ids=wanted)])[0]
     if outcome is None:
         raise RuntimeError("An arrival without an inbox row is always written.")
     return outcome
 
 
-_CLAIM = "SELECT id FROM intake_bodies WHERE id = %(intake_id)s::bigint AND state = 'new' FOR UPDATE"
-_NO_CLAIM = "SELECT %(intake_id)s::bigint AS id"
+# The inbox row is on disk already: if the server dies before this commit is, the row is new again and the sweeper
+# writes the same contact. So this commit need not wait for the disk (docs/decisions/webhook-inbox.md).
+_CLAIM = """
+    claim AS MATERIALIZED (
+        SELECT id, set_config('synchronous_commit', 'off', true) FROM intake_bodies
+        WHERE id IN (SELECT (given ->> 'intake_id')::bigint FROM jsonb_array_elements($1::jsonb) AS given)
+            AND state = 'new' ORDER BY id FOR UPDATE
+    ),"""
+_MARK = """,
+    marked AS (
+        UPDATE intake_bodies SET state = 'done', reason = NULL, detail = NULL, contact_id = answer.id,
+            processed_at = now(), answer_status = CASE WHEN answer.is_new THEN 201 ELSE 200 END, answer = answer.body
+        FROM answer WHERE intake_bodies.id = answer.intake_id
+    )"""
 
 # Read from the top: lock what is there, decide what may change, upsert, then write what follows from it. A contact that
-# does not change is not written at all. Every part takes its turn because each reads from the one before.
+# does not change is not written at all. Each part reads from the one before, so each waits its turn; contacts are
+# locked in the order of their addresses, so that two batches never wait for each other.
 _ARRIVE = """
-WITH claim AS MATERIALIZED ({claim}),
-prior AS MATERIALIZED (
-    SELECT contacts.* FROM claim CROSS JOIN contacts WHERE email = %(email)s::text FOR UPDATE OF contacts
+WITH {claim}
+arrived AS MATERIALIZED (
+    SELECT given.* FROM jsonb_to_recordset($1::jsonb) AS given (
+        place int, intake_id bigint, address_sha256 text, email text, method text, name text, phone text,
+        phone_raw text, source text, form text, attributes jsonb, others jsonb, consent text, wording text, actor text,
+        receipt text, segment_ids bigint[], warnings jsonb) {only_claimed}
 ),
-given AS MATERIALIZED (
-    SELECT claim.id AS intake_id, prior.id AS prior_id,
-        CASE (SELECT reason FROM suppressions WHERE channel = 'email' AND address_sha256 = %(address_sha256)s::text)
-            WHEN 'complained' THEN 'complained' WHEN 'complaint' THEN 'complained'
-            WHEN 'bounced' THEN 'bounced' WHEN 'bounce' THEN 'bounced'
-            ELSE CASE WHEN EXISTS (SELECT 1 FROM suppressions WHERE channel = 'email'
-                                   AND address_sha256 = %(address_sha256)s::text)
-                THEN 'unsubscribed' ELSE %(consent)s::text END
-        END AS subscription
-    FROM claim LEFT JOIN prior ON true
+prior AS MATERIALIZED (
+    SELECT contacts.id, contacts.email, contacts.name, contacts.phone, contacts.source, contacts.segment,
+        contacts.subscription
+    FROM contacts WHERE email IN (SELECT email FROM arrived) ORDER BY contacts.email FOR UPDATE
 ),
 written AS (
     INSERT INTO contacts AS c (email, name, phone, phone_raw, source, segment, attributes, subscription)
-    SELECT %(email)s::text, %(name)s::text, %(phone)s::text, %(phone_raw)s::text, %(source)s::text,
-        (SELECT key FROM segments WHERE id = (%(segment_ids)s::bigint[])[1]), %(attributes)s::jsonb, given.subscription
-    FROM given
+    SELECT email, arrived.name, arrived.phone, phone_raw, arrived.source,
+        (SELECT key FROM segments WHERE id = segment_ids[1]), attributes,
+        coalesce((
+            SELECT CASE WHEN reason LIKE 'complain%' THEN 'complained' WHEN reason LIKE 'bounce%' THEN 'bounced'
+                ELSE 'unsubscribed' END
+            FROM suppressions WHERE channel = 'email' AND suppressions.address_sha256 = arrived.address_sha256
+        ), consent)
+    FROM arrived LEFT JOIN prior USING (email) ORDER BY email
     ON CONFLICT (email) DO UPDATE SET
         name = coalesce(c.name, excluded.name),
         phone = coalesce(excluded.phone, c.phone),
@@ -222,79 +260,78 @@ written AS (
 contact AS MATERIALIZED (
     SELECT written.*, NOT is_new AS is_changed FROM written
     UNION ALL
-    SELECT id, email, name, phone, source, segment, subscription, false, false
-    FROM prior WHERE NOT EXISTS (SELECT 1 FROM written)
+    SELECT prior.*, false, false FROM prior WHERE NOT EXISTS (SELECT 1 FROM written WHERE written.id = prior.id)
+),
+known AS MATERIALIZED (
+    SELECT contact.id, contact.email, contact.name, contact.phone, contact.source, contact.segment,
+        contact.subscription, is_new, is_changed, place, intake_id, address_sha256, method, form, others, consent,
+        wording, actor, receipt, segment_ids, warnings,
+        prior.subscription AS prior_subscription,
+        coalesce(arrived.source, form) AS given_source,
+        CASE WHEN arrived.name IS DISTINCT FROM contact.name THEN arrived.name END AS later_name,
+        CASE WHEN arrived.source IS DISTINCT FROM contact.source THEN arrived.source END AS later_source,
+        CASE WHEN arrived.phone IS NULL THEN phone_raw END AS phone_invalid
+    FROM contact JOIN arrived USING (email) LEFT JOIN prior USING (email)
 ),
 joined AS (
     INSERT INTO segment_memberships (segment_id, contact_id, source)
-    SELECT segment_id, contact.id, coalesce(%(source)s::text, %(form)s::text)
-    FROM contact, unnest(%(segment_ids)s::bigint[]) AS wanted (segment_id)
-    ON CONFLICT DO NOTHING RETURNING segment_id
+    SELECT segment_id, known.id, given_source FROM known, unnest(segment_ids) AS wanted (segment_id)
+    ON CONFLICT DO NOTHING RETURNING segment_id, contact_id
 ),
 effects AS (
     INSERT INTO side_effects (key, contact_id)
-    SELECT 'welcome:' || contact.id || ':' || joined.segment_id, contact.id FROM contact, joined
-    ON CONFLICT DO NOTHING
+    SELECT 'welcome:' || contact_id || ':' || segment_id, contact_id FROM joined ON CONFLICT DO NOTHING
 ),
 others AS (
     INSERT INTO other_addresses (contact_id, address)
-    SELECT contact.id, address FROM contact, unnest(%(others)s::text[]) AS further (address)
-    WHERE address <> contact.email ON CONFLICT DO NOTHING RETURNING address
+    SELECT known.id, address FROM known, jsonb_array_elements_text(others) AS further (address)
+    WHERE address <> known.email ON CONFLICT DO NOTHING RETURNING contact_id, address
 ),
 ledger AS (
     INSERT INTO consent_entries (contact_id, address_sha256, state, method, wording, source, actor, receipt)
-    SELECT contact.id, %(address_sha256)s::text, contact.subscription, %(method)s::text, %(wording)s::text,
-        coalesce(%(source)s::text, %(form)s::text), %(actor)s::text, %(receipt)s::text
-    FROM contact LEFT JOIN prior ON true
-    WHERE contact.subscription IN ('pending', 'subscribed')
-        AND (contact.is_new OR (contact.is_changed AND prior.subscription <> contact.subscription))
+    SELECT id, address_sha256, subscription, method, wording, given_source, actor, receipt FROM known
+    WHERE subscription IN ('pending', 'subscribed') AND (is_new OR (is_changed AND prior_subscription <> subscription))
 ),
 outcome AS MATERIALIZED (
-    SELECT contact.*,
+    SELECT known.*,
+        ARRAY(SELECT segment_id FROM joined WHERE contact_id = known.id) AS joined_ids,
+        (SELECT jsonb_agg(address) FROM others WHERE contact_id = known.id) AS new_addresses,
         CASE WHEN is_new THEN 'created'
-            WHEN is_changed OR EXISTS (SELECT 1 FROM joined) OR EXISTS (SELECT 1 FROM others) THEN 'updated'
+            WHEN is_changed OR EXISTS (SELECT 1 FROM joined WHERE contact_id = known.id)
+                OR EXISTS (SELECT 1 FROM others WHERE contact_id = known.id) THEN 'updated'
             ELSE 'unchanged' END AS status,
-        CASE WHEN name IS DISTINCT FROM %(name)s::text THEN %(name)s::text END AS later_name,
-        CASE WHEN source IS DISTINCT FROM %(source)s::text THEN %(source)s::text END AS later_source,
-        (SELECT coalesce(jsonb_agg(key ORDER BY id), '[]') FROM segments WHERE id IN (
-            SELECT segment_id FROM segment_memberships WHERE contact_id = contact.id
-            UNION SELECT segment_id FROM joined)) AS segments,
-        %(warnings)s::jsonb || CASE
-            WHEN subscription IN ('unsubscribed', 'bounced', 'complained') AND %(consent)s::text <> 'none'
-            THEN '["not_resubscribed"]'::jsonb ELSE '[]'::jsonb END AS warnings
-    FROM contact
+        coalesce((SELECT jsonb_agg(key) FROM segments WHERE id = ANY (segment_ids || ARRAY(
+            SELECT segment_id FROM segment_memberships WHERE contact_id = known.id))), '[]') AS segments,
+        subscription IN ('unsubscribed', 'bounced', 'complained') AND consent <> 'none' AS is_refused
+    FROM known
 ),
 event AS (
     INSERT INTO contact_events (contact_id, kind, source, detail)
-    SELECT outcome.id, CASE WHEN status = 'created' THEN 'arrived' ELSE 'arrived_again' END,
-        coalesce(%(source)s::text, %(form)s::text),
+    SELECT id, CASE WHEN is_new THEN 'arrived' ELSE 'arrived_again' END, given_source,
         jsonb_strip_nulls(jsonb_build_object(
-            'method', %(method)s::text, 'by', %(actor)s::text, 'receipt', %(receipt)s::text, 'form', %(form)s::text,
-            'later_name', later_name, 'later_source', later_source,
-            'phone_invalid', CASE WHEN %(phone)s::text IS NULL THEN %(phone_raw)s::text END,
-            'joined', (SELECT jsonb_agg(segments.name ORDER BY segments.id) FROM joined
-                       JOIN segments ON segments.id = joined.segment_id),
-            'other_addresses', (SELECT jsonb_agg(address) FROM others),
-            'not_resubscribed', CASE WHEN warnings ? 'not_resubscribed' THEN subscription END))
+            'method', method, 'by', actor, 'receipt', receipt, 'form', form, 'later_name', later_name,
+            'later_source', later_source, 'phone_invalid', phone_invalid, 'other_addresses', new_addresses,
+            'joined', (SELECT jsonb_agg(segments.name) FROM segments WHERE segments.id = ANY (joined_ids)),
+            'not_resubscribed', CASE WHEN is_refused THEN subscription END))
     FROM outcome
-    WHERE status <> 'unchanged' OR later_name IS NOT NULL OR later_source IS NOT NULL OR warnings ? 'not_resubscribed'
-        OR (%(phone)s::text IS NULL AND %(phone_raw)s::text IS NOT NULL)
+    WHERE status <> 'unchanged' OR is_refused OR coalesce(later_name, later_source, phone_invalid) IS NOT NULL
 ),
 answer AS MATERIALIZED (
-    SELECT id, is_new, jsonb_build_object(
+    SELECT email AS arrived_email, id, is_new, intake_id, jsonb_build_object(
         'id', id, 'status', status, 'email', email, 'name', name, 'phone', phone, 'source', source, 'segment', segment,
-        'segments', segments, 'subscription', subscription, 'warnings', warnings, 'receipt', %(receipt)s::text) AS body
+        'segments', segments, 'subscription', subscription, 'receipt', receipt,
+        'warnings', warnings || CASE WHEN is_refused THEN '["not_resubscribed"]'::jsonb ELSE '[]'::jsonb END) AS body
     FROM outcome
 ){mark}
-SELECT EXISTS (SELECT 1 FROM claim), answer.id, answer.is_new, answer.body
-FROM (SELECT 1) AS one LEFT JOIN answer ON true
+SELECT arrived.place, answer.id, answer.is_new, answer.body
+FROM arrived LEFT JOIN answer ON answer.arrived_email = arrived.email
 """
-_MARK = """,
-marked AS (
-    UPDATE intake_bodies SET state = 'done', reason = NULL, detail = NULL, contact_id = answer.id, processed_at = now(),
-        answer_status = CASE WHEN answer.is_new THEN 201 ELSE 200 END, answer = answer.body
-    FROM answer, claim WHERE intake_bodies.id = claim.id
-)"""
 
-ARRIVE = _ARRIVE.format(claim=_NO_CLAIM, mark="", largest=LARGEST_ATTRIBUTES_BYTES)
-ARRIVE_FROM_INBOX = _ARRIVE.format(claim=_CLAIM, mark=_MARK, largest=LARGEST_ATTRIBUTES_BYTES)
+
+def _statement(**parts: str) -> str:
+    text = _ARRIVE.format(largest=LARGEST_ATTRIBUTES_BYTES, **parts)
+    return " ".join(text.split())
+
+
+ARRIVE = _statement(claim="", only_claimed="", mark="")
+ARRIVE_FROM_INBOX = _statement(claim=_CLAIM, only_claimed="JOIN claim ON claim.id = given.intake_id", mark=_MARK)

@@ -14,15 +14,13 @@ from itertools import islice
 from typing import Any
 
 from flask import current_app
-from psycopg import Cursor
-from sqlalchemy import BigInteger, Text, delete, exists, func, literal, select
+from sqlalchemy import BigInteger, Text, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
-from audience.arrivals import Arrival, add_arrival
-from audience.consent import address_sha256
+from audience.arrivals import Arrival, add_arrivals
 from audience.contacts import TAGS, read_tags, tags_of
-from audience.erasure import remove_contacts
+from audience.import_undo import BATCH_ROWS, BEFORE_FIELDS, forget_file, undo_rows
 from audience.source_rules import IntakeRules, list_segment_ids, load_rules
 from config import Settings
 from extensions import db
@@ -30,12 +28,10 @@ from lib.clean_text import cut, present
 from lib.csv_rows import CsvUnreadable, read_table, unguarded
 from lib.email_addresses import read_addresses
 from lib.phone import read_phone
-from models import ConsentEntry, Contact, ContactEvent, ContactImport, ContactImportRow, Message, SegmentMembership
+from models import Contact, ContactImport, ContactImportRow, SegmentMembership
 
 IMPORT_TASK = "import_contacts"
-BATCH_ROWS = 200
 KEPT_DAYS = 30
-BEFORE_FIELDS = ("name", "phone", "phone_raw", "source", "segment", "attributes", "subscription")
 
 log = logging.getLogger("lux.imports")
 
@@ -56,6 +52,10 @@ class _Row:
     attributes: Mapping[str, str] | None = None
 
 
+# A contact's row, what became of it, and what the contact was before.
+_Written = tuple[_Row, str, dict[str, Any]]
+
+
 def run_import(import_id: int) -> None:
     """Does what the import waits for: its dry run, its rows, or its undoing. Commits as it goes; safe to repeat."""
     made = db.session.get(ContactImport, import_id)
@@ -68,7 +68,7 @@ def run_import(import_id: int) -> None:
             case "running" | "stopping":
                 _run(import_id, is_dry=made.started_at is None)
             case "undoing":
-                _undo(import_id)
+                undo_rows(import_id)
     except OperationalError:
         raise
     except Exception as error:
@@ -85,7 +85,7 @@ def forget_old_files() -> int:
         select(ContactImport).where(ContactImport.content.is_not(None), ContactImport.created_at < old)
     ).all()
     for made in found:
-        _forget_file(made)
+        forget_file(made)
     db.session.commit()
     return len(found)
 
@@ -106,7 +106,7 @@ def _run(import_id: int, *, is_dry: bool) -> None:
             made.state = "checked" if is_dry else "done"
             if not is_dry:
                 made.finished_at = datetime.now(UTC)
-                _forget_file(made)
+                forget_file(made)
             db.session.commit()
             return
         outcomes = _check_batch(made, batch, seen) if is_dry else _import_batch(made, batch)
@@ -186,46 +186,61 @@ def _check_batch(made: ContactImport, batch: Sequence[_Row], seen: set[str]) -> 
 def _import_batch(made: ContactImport, batch: Sequence[_Row]) -> Counter[str]:
     known = _known_contacts(batch)
     done_before = _done_contacts(made.id, [contact.id for contact in known.values()])
-    seen: set[str] = set()
-    written: dict[int, tuple[_Row, str, dict[str, Any]]] = {}
     outcomes: Counter[str] = Counter()
+    to_write: dict[str, _Row] = {}
+    for row in batch:
+        contact = known.get(row.email)
+        is_repeated = row.email in to_write or (contact is not None and contact.id in done_before)
+        if row.complaint:
+            outcome = "refused"
+        elif is_repeated:
+            outcome = "repeated"
+        elif contact is not None and made.options["duplicates"] == "skip":
+            outcome = "skipped"
+        else:
+            to_write[row.email] = row
+            continue
+        cells = {"cells": row.cells} if row.complaint else None
+        _add_row(made.id, row.number, outcome, contact.id if contact else None, row.complaint, cells)
+        outcomes[outcome] += 1
+    written = _write(made, list(to_write.values()), known)
+    _join_segment(made, list(written))
+    _note_written(made.id, written)
+    outcomes.update(outcome for _, outcome, _ in written.values())
+    return outcomes
+
+
+def _write(made: ContactImport, rows: Sequence[_Row], known: Mapping[str, Contact]) -> dict[int, _Written]:
+    """Lets the rows' people arrive; each contact's id with its row, what it became, and what it was before."""
+    before = {email: {name: getattr(contact, name) for name in BEFORE_FIELDS} for email, contact in known.items()}
     db.session.flush()
     driver: Any = db.session.connection().connection.driver_connection
     with driver.cursor() as cursor:
         rules = load_rules(cursor)
-        for row in batch:
-            contact = known.get(row.email)
-            if row.complaint:
-                outcome = "refused"
-                _add_row(made.id, row.number, outcome, None, row.complaint, {"cells": row.cells})
-            elif row.email in seen or (contact is not None and contact.id in done_before):
-                outcome = "repeated"
-                _add_row(made.id, row.number, outcome, contact.id if contact else None, None, None)
-            elif contact is not None and made.options["duplicates"] == "skip":
-                outcome = "skipped"
-                _add_row(made.id, row.number, outcome, contact.id, None, None)
-            else:
-                before = {name: getattr(contact, name) for name in BEFORE_FIELDS} if contact else {}
-                contact_id, outcome = _arrive(cursor, made, row, contact, rules)
-                written[contact_id] = (row, outcome, before)
-            if not row.complaint:
-                seen.add(row.email)
-            outcomes[outcome] += 1
-    _join_segment(made, list(written))
-    _note_written(made.id, written)
-    return outcomes
+        found = add_arrivals(cursor, [_arrival(made, row, known.get(row.email), rules) for row in rows])
+    written: dict[int, _Written] = {}
+    for row, outcome in zip(rows, found, strict=True):
+        if outcome is None:
+            raise RuntimeError("An arrival without an inbox row is always written.")
+        status = outcome.status
+        old_name = before.get(row.email, {}).get("name")
+        if old_name and row.name and row.name != old_name:
+            # Who asks to update wants the file's spelling; a program's later name only goes to the timeline.
+            changed = update(Contact).where(Contact.id == outcome.contact_id)
+            db.session.execute(changed.values(name=row.name, updated_at=func.now()))
+            status = "updated"
+        written[outcome.contact_id] = (row, status, before.get(row.email, {}))
+    return written
 
 
-def _arrive(
-    cursor: Cursor[Any], made: ContactImport, row: _Row, known: Contact | None, rules: IntakeRules
-) -> tuple[int, str]:
+def _arrival(made: ContactImport, row: _Row, known: Contact | None, rules: IntakeRules) -> Arrival:
     options = made.options
     source = row.source or options["source"] or None
     attributes: dict[str, Any] = dict(row.attributes or {})
     tags = list(dict.fromkeys([*(tags_of(known) if known else []), *row.tags, *options["tags"]]))
     if tags:
         attributes[TAGS] = tags
-    arrival = Arrival(
+    return Arrival(
         email=row.email,
         method="import",
         name=row.name,
@@ -239,17 +254,6 @@ def _arrive(
         receipt=f"import {made.id}, line {row.number}",
         segment_ids=list_segment_ids(rules.rules, source=source, form=None),
     )
-    outcome = add_arrival(cursor, arrival)
-    if outcome is None:
-        raise RuntimeError("An arrival without an inbox row is always written.")
-    status = outcome.status
-    if known is not None and row.name and known.name and row.name != known.name:
-        # A person who asks to update wants the file's spelling; a program's later name only goes to the timeline.
-        cursor.execute(
-            "UPDATE contacts SET name = %s, updated_at = now() WHERE id = %s", (row.name, outcome.contact_id)
-        )
-        status = "updated"
-    return outcome.contact_id, status
 
 
 def _join_segment(made: ContactImport, contact_ids: Sequence[int]) -> None:
@@ -264,7 +268,7 @@ def _join_segment(made: ContactImport, contact_ids: Sequence[int]) -> None:
     )
 
 
-def _note_written(import_id: int, written: Mapping[int, tuple[_Row, str, dict[str, Any]]]) -> None:
+def _note_written(import_id: int, written: Mapping[int, _Written]) -> None:
     """Each written row with what undo needs: the values before, and when the import left the contact."""
     left = dict(
         db.session.execute(select(Contact.id, Contact.updated_at).where(Contact.id.in_(list(written)))).tuples().all()
@@ -321,95 +325,6 @@ def _emails_of_rows(import_id: int) -> set[str]:
     """The addresses that a dry run has met before it was interrupted."""
     query = select(ContactImportRow.before["email"].astext).where(ContactImportRow.import_id == import_id)
     return set(db.session.scalars(query))
-
-
-def _undo(import_id: int) -> None:
-    while True:
-        made = db.session.get(ContactImport, import_id, with_for_update=True, populate_existing=True)
-        if made is None:
-            return
-        rows = db.session.scalars(
-            select(ContactImportRow)
-            .where(
-                ContactImportRow.import_id == import_id,
-                ContactImportRow.outcome.in_(("created", "updated", "unchanged")),
-            )
-            .order_by(ContactImportRow.row_number.desc())
-            .limit(BATCH_ROWS)
-        ).all()
-        if not rows:
-            break
-        outcomes = _undo_batch(made, rows)
-        made.totals = {name: made.totals.get(name, 0) + outcomes[name] for name in ("undone", "kept")} | {
-            name: count for name, count in made.totals.items() if name not in ("undone", "kept")
-        }
-        db.session.commit()
-        db.session.expunge_all()
-    db.session.execute(delete(SegmentMembership).where(SegmentMembership.source == f"import {import_id}"))
-    made.state = "undone"
-    made.undone_at = datetime.now(UTC)
-    _forget_file(made)
-    db.session.commit()
-
-
-def _undo_batch(made: ContactImport, rows: Sequence[ContactImportRow]) -> Counter[str]:
-    contacts = {
-        contact.id: contact
-        for contact in db.session.scalars(
-            select(Contact)
-            .where(Contact.id.in_([row.contact_id for row in rows if row.contact_id is not None]))
-            .order_by(Contact.id)
-            .with_for_update()
-        )
-    }
-    written_to = set(
-        db.session.scalars(
-            select(Contact.id).where(Contact.id.in_(list(contacts)), exists().where(Message.contact_id == Contact.id))
-        )
-    )
-    outcomes: Counter[str] = Counter()
-    gone: list[int] = []
-    for row in rows:
-        contact = contacts.get(row.contact_id or 0)
-        is_as_left = contact is not None and contact.updated_at.isoformat() == (row.before or {}).get("left_at")
-        is_undone = is_as_left and not (row.outcome == "created" and row.contact_id in written_to)
-        if contact is not None and is_undone and row.outcome == "created":
-            gone.append(contact.id)
-        elif contact is not None and is_undone and row.outcome == "updated":
-            _put_back(made, contact, row.before or {})
-        row.outcome = "undone" if is_undone else "kept"
-        outcomes[row.outcome] += 1
-    db.session.flush()
-    if gone:
-        remove_contacts(gone)
-    return outcomes
-
-
-def _put_back(made: ContactImport, contact: Contact, before: Mapping[str, Any]) -> None:
-    after = contact.subscription
-    for name in BEFORE_FIELDS:
-        if name in before:
-            setattr(contact, name, before[name])
-    contact.updated_at = datetime.now(UTC)
-    db.session.add(
-        ContactEvent(contact_id=contact.id, kind="import_undone", source="import", detail={"file": made.file_name})
-    )
-    if contact.subscription != after:
-        db.session.add(
-            ConsentEntry(
-                contact_id=contact.id,
-                address_sha256=address_sha256(contact.email),
-                state=contact.subscription,
-                method="import_undone",
-                source=made.file_name,
-                receipt=f"import {made.id}",
-            )
-        )
-
-
-def _forget_file(made: ContactImport) -> None:
-    made.content = None
-    made.options = {**made.options, "samples": []}
 
 
 def _fail(import_id: int, sentence: str) -> None:

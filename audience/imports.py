@@ -66,7 +66,7 @@ class ImportOptions:
     columns: Mapping[int, str] = field(default_factory=dict)
 
 
-def add_import(file_name: str, raw: bytes, *, user_id: int | None) -> ContactImport:
+def add_import(file_name: str, raw: bytes, *, actor: str, user_id: int | None = None) -> ContactImport:
     """Keeps an uploaded file and guesses what its columns mean. Commits. Raises InputInvalid({"file": …})."""
     if len(raw) > LARGEST_FILE_BYTES:
         raise InputInvalid({"file": f"The file is larger than {LARGEST_FILE_BYTES // 1024 // 1024} MB. Cut it in two."})
@@ -96,6 +96,7 @@ def add_import(file_name: str, raw: bytes, *, user_id: int | None) -> ContactImp
             "delimiter": table.delimiter,
             "source": cut(f"Import: {name}", LONGEST_SOURCE),
             "duplicates": "skip",
+            "by": actor,
         },
         totals={"rows": count - has_header},
         user_id=user_id,

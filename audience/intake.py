@@ -19,7 +19,7 @@ from flask import Flask, current_app
 
 from access import NotSignedIn
 from accounts.webhook_credentials import Credential
-from audience.arrivals import Outcome, add_arrival, arrival_of
+from audience.arrivals import Arrival, Outcome, add_arrivals, arrival_of
 from audience.intake_bodies import (
     Kept,
     Received,
@@ -30,7 +30,7 @@ from audience.intake_bodies import (
     find_by_receipt,
     free_key,
     get_kept,
-    keep_body,
+    keep_bodies,
     keep_unchecked_body,
     list_waiting,
     mark_dead,
@@ -44,6 +44,7 @@ from audience.intake_spool import drain_into_inbox, intake_spool, spool_body
 from audience.source_rules import IntakeRules, load_rules
 from config import current_settings
 from errors import Conflict
+from lib.batches import Batches
 from lib.email_addresses import masked_address
 from lib.payloads import Payload, PayloadUnreadable, TypeUnsupported, read_payload
 from lib.person_finder import Person, find_person
@@ -51,6 +52,7 @@ from lib.person_finder import Person, find_person
 log = logging.getLogger("lux.intake")
 
 RULES_SECONDS = 2.0
+MOST_TOGETHER = 32
 STALE_SECONDS = 30.0
 SWEEP_LIMIT = 500
 MOST_ATTEMPTS = 5
@@ -79,6 +81,11 @@ class _State:
     rules_at: float = float("-inf")
     looked_at: float = float("-inf")
     draining: threading.Lock = field(default_factory=threading.Lock)
+    # Threads that wait for the database at the same time share one statement and one commit.
+    keeping: Batches[Received, Kept | None] = field(default_factory=lambda: Batches(_keep_all, MOST_TOGETHER))
+    arriving: Batches[tuple[Arrival, int], Outcome | None] = field(
+        default_factory=lambda: Batches(_arrive_all, MOST_TOGETHER)
+    )
 
 
 def receive(received: Received, credential: Credential) -> IntakeAnswer:
@@ -87,7 +94,7 @@ def receive(received: Received, credential: Credential) -> IntakeAnswer:
     Raises NotSignedIn when the credential was revoked in the meantime.
     """
     try:
-        kept = with_cursor(lambda cursor: keep_body(cursor, received))
+        kept = _state().keeping.do(received)
         answer = _answer_kept(kept, credential) if kept else _answer_known(received, credential)
         _look_at_spool()
         return answer
@@ -98,7 +105,7 @@ def receive(received: Received, credential: Credential) -> IntakeAnswer:
 def refuse(received: Received, error: PayloadUnreadable, status: int) -> IntakeAnswer:
     """Notes a body that is refused before it is read, such as one that is too large."""
     try:
-        kept = with_cursor(lambda cursor: keep_body(cursor, received))
+        kept = _state().keeping.do(received)
         if kept is None:
             return _problem(status, error.reason, error.detail, received.receipt)
         return _dead(kept, status, error.reason, error.detail)
@@ -196,7 +203,7 @@ def _answer_known(received: Received, credential: Credential) -> IntakeAnswer:
         raise NotSignedIn("The credential is missing or wrong.", CHALLENGE)
     if not known.is_fresh:
         with_cursor(lambda cursor: free_key(cursor, known))
-        kept = with_cursor(lambda cursor: keep_body(cursor, received))
+        kept = _state().keeping.do(received)
         return _answer_kept(kept, credential) if kept else _stored_answer(known)
     if known.sha256 != received.sha256:
         detail = "This Idempotency-Key came with another body before. Use a new key for a new body."
@@ -291,7 +298,7 @@ def _keep_failed_item(result: dict[str, Any], received: Received) -> None:
     item = json.dumps(result.pop("item"), ensure_ascii=False).encode()
     headers = {**received.headers, "Item-Of": received.receipt}
     single = Received(item, "application/json", headers, received.credential_id)
-    kept = with_cursor(lambda cursor: keep_body(cursor, single))
+    kept = _state().keeping.do(single)
     if kept is not None:
         result["receipt"] = _dead(kept, 422, "email_missing_or_invalid", NO_EMAIL).body["receipt"]
 
@@ -305,10 +312,25 @@ def _arrive(
     intake_id: int | None = None,
 ) -> Outcome | None:
     arrival = arrival_of(person, rules, method="webhook", actor=actor, receipt=receipt, warnings=warnings)
-    outcome = with_cursor(lambda cursor: add_arrival(cursor, arrival, intake_id=intake_id))
+    if intake_id is None:
+        outcome = with_cursor(lambda cursor: add_arrivals(cursor, [arrival]))[0]
+    else:
+        try:
+            outcome = _state().arriving.do((arrival, intake_id))
+        except psycopg.Error:  # somebody else's row may be to blame: once more alone
+            outcome = with_cursor(lambda cursor: add_arrivals(cursor, [arrival], [intake_id]))[0]
     if outcome is not None and outcome.is_new:
         log.info("intake %s: %s arrived", receipt, masked_address(arrival.email))
     return outcome
+
+
+def _keep_all(bodies: Sequence[Received]) -> list[Kept | None]:
+    return with_cursor(lambda cursor: keep_bodies(cursor, bodies))
+
+
+def _arrive_all(pairs: Sequence[tuple[Arrival, int]]) -> list[Outcome | None]:
+    arrivals, ids = [arrival for arrival, _ in pairs], [intake_id for _, intake_id in pairs]
+    return with_cursor(lambda cursor: add_arrivals(cursor, arrivals, ids))
 
 
 def _dead(kept: Kept, status: int, reason: str, detail: str, **more: Any) -> IntakeAnswer:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg import Cursor
+from psycopg import Cursor, RawCursor
 from psycopg.types.json import Jsonb
 
 DUPLICATE_HOURS = 48
@@ -60,16 +62,19 @@ class Stored:
     is_fresh: bool
 
 
+# One parameter for any number of bodies; RawCursor spares psycopg the reading of a long statement.
 _KEEP = f"""
     INSERT INTO intake_bodies
         (receipt, credential_id, content_type, headers, body, sha256, idempotency_key, received_at)
-    SELECT %(receipt)s::text, id, %(content_type)s::text, %(headers)s::jsonb, %(body)s::bytea, %(sha256)s::text,
-        %(idempotency_key)s::text, coalesce(%(received_at)s::timestamptz, now())
-    FROM webhook_credentials WHERE id = %(credential_id)s::bigint AND revoked_at IS NULL
+    SELECT receipt, credential_id, content_type, headers, decode(body, 'base64'), sha256, idempotency_key,
+        coalesce(received_at, now())
+    FROM jsonb_to_recordset($1::jsonb) AS given (receipt text, credential_id bigint, content_type text, headers jsonb,
+        body text, sha256 text, idempotency_key text, received_at timestamptz)
+    WHERE credential_id IN (SELECT id FROM webhook_credentials WHERE revoked_at IS NULL)
     ON CONFLICT DO NOTHING
-    RETURNING id, CASE WHEN idempotency_key IS NULL THEN (
+    RETURNING receipt, id, CASE WHEN idempotency_key IS NULL THEN (
         SELECT twin.id FROM intake_bodies AS twin
-        WHERE twin.credential_id = %(credential_id)s::bigint AND twin.sha256 = %(sha256)s::text
+        WHERE twin.credential_id = intake_bodies.credential_id AND twin.sha256 = intake_bodies.sha256
             AND twin.received_at > now() - interval '{DUPLICATE_HOURS} hours'
             AND twin.state = 'done' AND twin.reason IS NULL
         ORDER BY twin.received_at DESC LIMIT 1) END
@@ -124,10 +129,27 @@ _DONE = """
 """
 
 
-def keep_body(cursor: Cursor[Any], received: Received) -> Kept | None:
-    """Writes a body into the inbox. None when its credential lives no more, or its receipt or key is there already."""
-    row = cursor.execute(_KEEP, _values(received)).fetchone()
-    return Kept(row[0], received, row[1]) if row else None
+def keep_bodies(cursor: Cursor[Any], bodies: Sequence[Received]) -> list[Kept | None]:
+    """Writes bodies into the inbox, in their order.
+
+    None stands for one whose credential lives no more, or whose receipt or key is there already.
+    """
+    rows = [
+        {
+            "receipt": received.receipt,
+            "credential_id": received.credential_id,
+            "content_type": received.content_type,
+            "headers": dict(received.headers),
+            "body": base64.b64encode(received.body).decode(),
+            "sha256": received.sha256,
+            "idempotency_key": received.idempotency_key,
+            "received_at": received.received_at.isoformat() if received.received_at else None,
+        }
+        for received in bodies
+    ]
+    found = RawCursor(cursor.connection).execute(_KEEP, [json.dumps(rows)]).fetchall()
+    ids = {receipt: (row_id, twin_id) for receipt, row_id, twin_id in found}
+    return [Kept(ids[one.receipt][0], one, ids[one.receipt][1]) if one.receipt in ids else None for one in bodies]
 
 
 def keep_unchecked_body(cursor: Cursor[Any], received: Received) -> None:

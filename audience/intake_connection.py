@@ -24,7 +24,11 @@ T = TypeVar("T")
 PAUSE_SECONDS = 0.5
 CONNECT_TIMEOUT_SECONDS = 3
 # A statement may wait for another's lock on the same contact, never as long as gunicorn waits for a worker.
-SERVER_OPTIONS = "-c statement_timeout=15000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000"
+# The few statements are large and never differ: their plans are made once.
+SERVER_OPTIONS = (
+    "-c statement_timeout=15000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000"
+    " -c plan_cache_mode=force_generic_plan -c jit=off"
+)
 
 # What says that the database is not there, or not for us, rather than that a statement is wrong.
 GONE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)

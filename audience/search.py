@@ -29,6 +29,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from audience.segment_queries import segment_condition
 from extensions import db
 from lib.clean_text import one_line
+from lib.row_ids import read_id
 from models import SUBSCRIPTIONS, Contact
 
 PAGE_SIZE = 50
@@ -120,11 +121,10 @@ class Count:
 
 def read_filter(arguments: Mapping[str, str]) -> ContactFilter:
     """A filter out of an address; what it does not know is left out."""
-    segment = arguments.get("segment", "")
     return ContactFilter(
         q=one_line(arguments.get("q", ""))[:200],
         subscription=_known(arguments.get("subscription", ""), SUBSCRIPTIONS),
-        segment_id=int(segment) if re.fullmatch(r"[0-9]{1,18}", segment) else None,
+        segment_id=read_id(arguments.get("segment")),
         source=one_line(arguments.get("source", ""))[:300],
         tag=one_line(arguments.get("tag", ""))[:50],
         added=_known(arguments.get("added", ""), ADDED_DAYS),

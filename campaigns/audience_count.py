@@ -31,7 +31,7 @@ def count_audience(segment_id: int) -> AudienceCount:
     """Counts the segment as it is now. Raises NotFound for an unknown segment."""
     fate = _fates(segment_id)
     rows = db.session.execute(select(fate.c.fate, func.count()).group_by(fate.c.fate))
-    counted: dict[str, int] = dict(rows.tuples().all())
+    counted: dict[str, int] = {str(name): int(number) for name, number in rows}
     return AudienceCount(
         segment=sum(counted.values()),
         unsubscribed=counted.get("unsubscribed", 0),

@@ -113,6 +113,18 @@ def change_audience(campaign_id: int, segment_id: int | None) -> Campaign:
     return _touched(campaign)
 
 
+def change_schedule(campaign_id: int, *, at: datetime | None, timezone: str) -> Campaign:
+    """Changes when the campaign goes out, None: as soon as it is launched; commits.
+
+    Raises InputInvalid, Conflict, NotFound.
+    """
+    if at is not None and at < datetime.now(UTC) + timedelta(minutes=1):
+        raise InputInvalid({"time": "This moment has passed. Choose one that is still to come."})
+    campaign = get_draft(campaign_id)
+    campaign.scheduled_at, campaign.timezone = at, timezone
+    return _touched(campaign)
+
+
 def change_content(
     campaign_id: int,
     content: Mapping[str, Any],

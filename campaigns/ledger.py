@@ -7,16 +7,19 @@ Each method is one short transaction; none is open while a mail server is spoken
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import text
+from psycopg import Connection as DriverConnection
+from psycopg import Cursor
+from sqlalchemy import Connection, create_engine, text
 
 from campaigns.bounces import note_bounce
-from campaigns.tallies import add_to_tally
-from channels.base import FAILED, Outcome
+from campaigns.tallies import add_to_tally, tally_slot
+from channels.base import FAILED, SENT, Outcome
 from extensions import db
+from models import MESSAGE_STATES
 
 SUPPRESSED_ADDRESS = (
     "EXISTS (SELECT 1 FROM suppressions s WHERE s.channel = m.channel"
@@ -29,33 +32,24 @@ REFUSAL = f"""CASE
     WHEN c.subscription <> 'subscribed' THEN c.subscription
     WHEN {SUPPRESSED_ADDRESS} THEN 'suppressed'
 END"""
-CLAIM = text(f"""
+CLAIM = f"""
 WITH due AS (
     SELECT id, state FROM messages
-    WHERE campaign_id = :campaign AND state IN ('pending', 'deferred') AND next_try_at <= now()
-    ORDER BY next_try_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    WHERE campaign_id = %(campaign)s AND state IN ('pending', 'deferred') AND next_try_at <= now()
+    ORDER BY next_try_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), judged AS MATERIALIZED (
     SELECT m.id, due.state AS before, {REFUSAL} AS refusal, c.name, c.phone, c.source,
-        CASE WHEN :wants_attributes THEN c.attributes END AS attributes
+        CASE WHEN %(wants_attributes)s THEN c.attributes END AS attributes
     FROM due JOIN messages m ON m.id = due.id LEFT JOIN contacts c ON c.id = m.contact_id
 )
 UPDATE messages m SET
     state = CASE WHEN j.refusal IS NULL THEN 'claimed' ELSE 'suppressed' END,
     reason = j.refusal,
-    claimed_by = CASE WHEN j.refusal IS NULL THEN :worker END,
+    claimed_by = CASE WHEN j.refusal IS NULL THEN %(worker)s END,
     finished_at = CASE WHEN j.refusal IS NULL THEN NULL ELSE now() END
 FROM judged j WHERE m.id = j.id
 RETURNING m.id, m.state, j.before, m.address, m.attempts, m.contact_id, j.name, j.phone, j.source, j.attributes
-""")  # noqa: S608 - put together from constants
-ATTEMPT = text(f"""
-UPDATE messages m SET
-    state = 'attempting', attempts = m.attempts + 1, first_tried_at = coalesce(m.first_tried_at, now())
-WHERE m.id = ANY(:ids) AND m.state = 'claimed' AND m.claimed_by = :worker
-    AND EXISTS (SELECT 1 FROM campaigns k WHERE k.id = m.campaign_id AND k.state = 'sending')
-    AND EXISTS (SELECT 1 FROM contacts c WHERE c.id = m.contact_id AND c.subscription = 'subscribed')
-    AND NOT {SUPPRESSED_ADDRESS}
-RETURNING m.id
-""")  # noqa: S608 - put together from constants
+"""  # noqa: S608 - put together from constants
 SUPPRESS = text(f"""
 UPDATE messages m SET state = 'suppressed', reason = j.refusal, claimed_by = NULL, finished_at = now()
 FROM (
@@ -64,38 +58,58 @@ FROM (
 ) j WHERE m.id = j.id AND j.refusal IS NOT NULL
 RETURNING m.id
 """)  # noqa: S608 - put together from constants
+COUNTED = [f"count(*) FILTER (WHERE after = '{s}') - count(*) FILTER (WHERE before = '{s}')" for s in MESSAGE_STATES]
+# One statement records what came back and notes what leaves next: one round trip and one commit for both.
 # An outcome that comes after its worker was taken for dead still counts, unless somebody has tried again since.
-RECORD = text("""
+ADVANCE = f"""
 WITH o AS (
     SELECT * FROM unnest(
-        CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:codes AS bigint[]), CAST(:texts AS text[]),
-        CAST(:queue_ids AS text[]), CAST(:waits AS float8[])
+        %(ids)s::bigint[], %(states)s::text[], %(codes)s::bigint[], %(texts)s::text[], %(queue_ids)s::text[],
+        %(waits)s::float8[]
     ) AS o(id, state, code, response, queue_id, wait)
 ), before AS MATERIALIZED (
-    SELECT m.id, m.state, m.attempts, m.unknown_count, m.first_tried_at < now() - make_interval(hours => 24) AS is_old
+    SELECT m.id, m.state, m.unknown_count, m.first_tried_at < now() - interval '24 hours' AS is_old
     FROM messages m JOIN o ON o.id = m.id
-    WHERE (m.state = 'attempting' AND m.claimed_by = :worker)
+    WHERE (m.state = 'attempting' AND m.claimed_by = %(worker)s)
         OR (m.unknown_count > 0 AND m.state IN ('unknown', 'pending', 'claimed'))
     FOR UPDATE OF m
 ), judged AS (
     SELECT b.id, b.state AS before, o.code, o.response, o.queue_id, o.wait,
         CASE
             WHEN o.state = 'deferred' AND b.is_old THEN 'failed'
-            WHEN o.state = 'unknown' AND :is_resent AND b.unknown_count = 0 THEN 'pending'
+            WHEN o.state = 'unknown' AND %(is_resent)s AND b.unknown_count = 0 THEN 'pending'
             ELSE o.state
         END AS state,
         CASE WHEN o.state = 'deferred' AND b.is_old THEN 'gave_up' END AS reason,
         CASE WHEN o.state = 'unknown' AND b.state = 'attempting' THEN 1 ELSE 0 END AS doubts
     FROM before b JOIN o ON o.id = b.id
+), recorded AS (
+    UPDATE messages m SET
+        state = j.state, reason = j.reason, response_code = j.code, response = j.response, queue_id = j.queue_id,
+        claimed_by = NULL, unknown_count = m.unknown_count + j.doubts,
+        next_try_at = CASE WHEN j.state IN ('deferred', 'pending') THEN now() + make_interval(secs => j.wait) END,
+        finished_at = CASE WHEN j.state IN ('deferred', 'pending') THEN NULL ELSE now() END
+    FROM judged j WHERE m.id = j.id
+    RETURNING m.id, j.before, m.state AS after, m.contact_id, m.address
+), attempted AS (
+    UPDATE messages m SET
+        state = 'attempting', attempts = m.attempts + 1, first_tried_at = coalesce(m.first_tried_at, now())
+    WHERE m.id = ANY(%(starting)s::bigint[]) AND m.state = 'claimed' AND m.claimed_by = %(worker)s
+        AND EXISTS (SELECT 1 FROM campaigns k WHERE k.id = m.campaign_id AND k.state = 'sending')
+        AND EXISTS (SELECT 1 FROM contacts c WHERE c.id = m.contact_id AND c.subscription = 'subscribed')
+        AND NOT {SUPPRESSED_ADDRESS}
+    RETURNING m.id
+), moves AS (
+    SELECT before, after FROM recorded UNION ALL SELECT 'claimed', 'attempting' FROM attempted
+), tallied AS (
+    INSERT INTO campaign_tallies AS t (campaign_id, writer, {", ".join(MESSAGE_STATES)})
+    SELECT %(campaign)s, %(slot)s, {", ".join(COUNTED)} FROM moves HAVING count(*) > 0
+    ON CONFLICT (campaign_id, writer) DO UPDATE SET {", ".join(f"{s} = t.{s} + excluded.{s}" for s in MESSAGE_STATES)}
 )
-UPDATE messages m SET
-    state = j.state, reason = j.reason, response_code = j.code, response = j.response, queue_id = j.queue_id,
-    claimed_by = NULL, unknown_count = m.unknown_count + j.doubts,
-    next_try_at = CASE WHEN j.state IN ('deferred', 'pending') THEN now() + make_interval(secs => j.wait) END,
-    finished_at = CASE WHEN j.state IN ('deferred', 'pending') THEN NULL ELSE now() END
-FROM judged j WHERE m.id = j.id
-RETURNING m.id, j.before, m.state, m.contact_id, m.address
-""")
+SELECT 'attempting', id, NULL::bigint, NULL FROM attempted
+UNION ALL SELECT 'sent', count(*), NULL, NULL FROM recorded WHERE after = 'sent'
+UNION ALL SELECT after, id, contact_id, address FROM recorded WHERE after <> 'sent'
+"""  # noqa: S608 - put together from constants
 RELEASE = text("""
 WITH held AS MATERIALIZED (
     SELECT id, state FROM messages WHERE state IN ('claimed') AND claimed_by = :worker FOR UPDATE
@@ -172,27 +186,29 @@ class Ledger:
         self._is_unknown_resent = is_unknown_resent
         self._wants_attributes = wants_attributes
         self._lease_seconds = lease_seconds
-        self._changes: Counter[str] = Counter()
+        # One connection of its own, without a ping before each use: a lost database shows in the statement itself.
+        self._engine = create_engine(
+            db.engine.url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=1,
+            max_overflow=0,
+            connect_args={"connect_timeout": 5, "application_name": "lux sending"},
+        )
 
     def advance(
-        self, outcomes: Sequence[Finished], starting: Sequence[int], claim_limit: int, *, renews_lease: bool
+        self, finished: Sequence[Finished], starting: Sequence[int], claim_limit: int, *, renews_lease: bool
     ) -> Step:
         """Records outcomes, notes which messages are about to leave, claims more; commits.
 
         Only the messages in `allowed` may be sent, and only after this has returned.
         """
         step = Step()
-        self._changes.clear()
         if renews_lease:
             self._renew()
-        if outcomes:
-            self._record(outcomes, step)
-        if starting:
-            self._attempt(list(starting), step)
+        if finished or starting:
+            self._move(finished, list(starting), step)
         if claim_limit and step.is_sending:
             self._claim(claim_limit, step)
-        add_to_tally(self._campaign_id, self._changes, self._worker)
-        db.session.commit()
         return step
 
     def put_off(self, waits: Sequence[tuple[int, float]]) -> None:
@@ -212,10 +228,65 @@ class Ledger:
         db.session.execute(text("DELETE FROM sending_leases WHERE worker = :worker"), {"worker": self._worker})
         add_to_tally(self._campaign_id, {"claimed": -len(rows), "pending": len(rows)}, self._worker)
         db.session.commit()
+        self._engine.dispose()
 
     def _renew(self) -> None:
         values = {"worker": self._worker, "campaign": self._campaign_id, "seconds": self._lease_seconds}
-        db.session.execute(LEASE, values)
+        with self._engine.connect() as connection:
+            connection.execute(LEASE, values)
+
+    def _move(self, finished: Sequence[Finished], starting: list[int], step: Step) -> None:
+        """By the driver itself: this runs for every few messages, and SQLAlchemy's layers would cost as much again."""
+        outcomes = [one.outcome for one in finished]
+        values = {
+            "campaign": self._campaign_id,
+            "slot": tally_slot(self._worker),
+            "worker": self._worker,
+            "is_resent": self._is_unknown_resent,
+            "starting": starting,
+            "ids": [o.key for o in outcomes],
+            "states": [o.state for o in outcomes],
+            "codes": [o.code for o in outcomes],
+            "texts": [o.text[:500].replace("\x00", "") for o in outcomes],
+            "queue_ids": [o.queue_id for o in outcomes],
+            "waits": [one.wait_seconds for one in finished],
+        }
+        if all(outcome.state == SENT for outcome in outcomes):
+            # The usual case: one statement that commits itself, one round trip.
+            with self._engine.connect() as connection:
+                self._note(_cursor_of(connection).execute(ADVANCE, values, prepare=True), step)
+        else:
+            # A refused message may suppress its address: both are noted in one transaction.
+            refused = self._note(_cursor_of(db.session.connection()).execute(ADVANCE, values, prepare=True), step)
+            known = {outcome.key: outcome for outcome in outcomes}
+            for message_id, contact_id, address in refused:
+                note_bounce(known[message_id], contact_id, address)
+            db.session.commit()
+        if len(step.allowed) < len(starting):
+            self._suppress([message_id for message_id in starting if message_id not in step.allowed], step)
+
+    def _note(self, moved: Iterable[tuple[Any, ...]], step: Step) -> list[tuple[int, int, str]]:
+        """What the statement said; gives the messages that failed for good, with contact and address."""
+        refused = []
+        for state, number, contact_id, address in moved:
+            if state == "attempting":
+                step.allowed.add(number)
+            elif state == SENT:
+                step.counts[SENT] += number
+            else:
+                step.counts[state] += 1
+                if state == FAILED and contact_id is not None:
+                    refused.append((number, contact_id, address))
+        return refused
+
+    def _suppress(self, ids: list[int], step: Step) -> None:
+        """Those that may not leave any more: the person has gone meanwhile, or the campaign was stopped."""
+        suppressed = len(db.session.execute(SUPPRESS, {"ids": ids, "worker": self._worker}).all())
+        add_to_tally(self._campaign_id, {"claimed": -suppressed, "suppressed": suppressed}, self._worker)
+        step.counts["suppressed"] += suppressed
+        state = db.session.scalar(text("SELECT state FROM campaigns WHERE id = :id"), {"id": self._campaign_id})
+        step.is_sending = state == "sending"
+        db.session.commit()
 
     def _claim(self, limit: int, step: Step) -> None:
         values = {
@@ -225,55 +296,24 @@ class Ledger:
             "wants_attributes": self._wants_attributes,
         }
         step.has_claimed = True
-        for row in db.session.execute(CLAIM, values).all():
-            message_id, state, before, address, *rest = row
-            self._moved(before, state)
+        changes: Counter[str] = Counter()
+        cursor = _cursor_of(db.session.connection())
+        for message_id, state, before, address, *rest in cursor.execute(CLAIM, values, prepare=True):
             step.found_any = True
+            changes[before] -= 1
+            changes[state] += 1
             if state == "claimed":
                 domain = address.rpartition("@")[2].lower()
                 step.claimed.append(ClaimedMessage(message_id, address, domain, *rest))
             else:
                 step.counts[state] += 1
+        add_to_tally(self._campaign_id, changes, self._worker)
+        db.session.commit()
 
-    def _attempt(self, ids: list[int], step: Step) -> None:
-        values: dict[str, Any] = {"ids": ids, "worker": self._worker}
-        step.allowed = set(db.session.scalars(ATTEMPT, values))
-        self._changes["claimed"] -= len(step.allowed)
-        self._changes["attempting"] += len(step.allowed)
-        left = [message_id for message_id in ids if message_id not in step.allowed]
-        if left:
-            suppressed = len(db.session.execute(SUPPRESS, {"ids": left, "worker": self._worker}).all())
-            self._changes["claimed"] -= suppressed
-            self._changes["suppressed"] += suppressed
-            step.counts["suppressed"] += suppressed
-            step.is_sending = self._is_sending()
 
-    def _is_sending(self) -> bool:
-        state = db.session.scalar(text("SELECT state FROM campaigns WHERE id = :id"), {"id": self._campaign_id})
-        return bool(state == "sending")
-
-    def _record(self, finished: Sequence[Finished], step: Step) -> None:
-        outcomes = [one.outcome for one in finished]
-        values = {
-            "ids": [o.key for o in outcomes],
-            "states": [o.state for o in outcomes],
-            "codes": [o.code for o in outcomes],
-            "texts": [o.text[:500].replace("\x00", "") for o in outcomes],
-            "queue_ids": [o.queue_id for o in outcomes],
-            "waits": [one.wait_seconds for one in finished],
-            "worker": self._worker,
-            "is_resent": self._is_unknown_resent,
-        }
-        known = {outcome.key: outcome for outcome in outcomes}
-        bounced = []
-        for message_id, before, after, contact_id, address in db.session.execute(RECORD, values).all():
-            self._moved(before, after)
-            step.counts[after] += 1
-            if after == FAILED and contact_id is not None:
-                bounced.append((known[message_id], contact_id, address))
-        for outcome, contact_id, address in bounced:
-            note_bounce(outcome, contact_id, address)
-
-    def _moved(self, before: str, after: str) -> None:
-        self._changes[before] -= 1
-        self._changes[after] += 1
+def _cursor_of(connection: Connection) -> Cursor[tuple[Any, ...]]:
+    """The driver's own cursor on a connection that SQLAlchemy keeps."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, DriverConnection):
+        raise TypeError("The ledger speaks to PostgreSQL through psycopg.")
+    return driver.cursor()

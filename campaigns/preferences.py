@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from audience.consent import BY_THE_PERSON, grant_consent
+from audience.consent import BY_THE_PERSON, grant_consent, is_suppressed
 from campaigns.mail_brand import get_mail_brand
 from campaigns.tracking import TokenTarget, read_token
 from extensions import db
@@ -36,7 +36,7 @@ def subscribe_again(token: str) -> Preferences | None:
     target = read_token(token)
     if target is None:
         return None
-    if target.contact_id is not None and not target.is_test:
+    if target.contact_id is not None:
         grant_consent(
             target.contact_id, method="preference page", source="message", actor=BY_THE_PERSON, wording=WORDING
         )
@@ -50,7 +50,14 @@ def _preferences(target: TokenTarget) -> Preferences:
     return Preferences(
         address=masked_address(target.address),
         company=brand.company or brand.sender_name,
-        is_subscribed=contact is not None and contact.subscription == "subscribed",
+        is_subscribed=_gets_messages(target, contact),
         is_test=target.is_test,
-        can_return=contact is not None and not target.is_test,
+        can_return=contact is not None,
     )
+
+
+def _gets_messages(target: TokenTarget, contact: Contact | None) -> bool:
+    """A test may go to somebody who is no contact: they get no more as soon as their address is suppressed."""
+    if is_suppressed(target.address):
+        return False
+    return contact.subscription == "subscribed" if contact is not None else target.is_test

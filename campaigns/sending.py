@@ -7,8 +7,8 @@ one before is committed: after a crash at most one message per connection is in 
 
 from __future__ import annotations
 
+import platform
 import secrets
-import socket
 import threading
 import time
 from collections import Counter, deque
@@ -94,7 +94,7 @@ def send_due_messages(
         return SendingReport(again_in_seconds=60.0, reason=f"The channel is paused: {pause_reason or 'unknown'}")
     compiled = CompiledCampaign.from_json(campaign.compiled)
     writer = LetterWriter(campaign.id, compiled, campaign.compiled["seed"], settings.session_secrets)
-    worker = worker_id or f"{socket.gethostname()}:{secrets.token_hex(6)}"
+    worker = worker_id or f"{platform.node()}:{secrets.token_hex(6)}"
     ledger = Ledger(
         campaign_id,
         worker,

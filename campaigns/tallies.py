@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from extensions import db
-from models import MESSAGE_STATES, CampaignTally
+from models import CampaignTally
 
 SLOTS = 16
 WAITING_STATES = ("pending", "claimed", "attempting", "deferred")
@@ -77,8 +77,7 @@ def add_to_tally(campaign_id: int, changes: Mapping[str, int], writer: str = "")
     unknown = set(changes) - set(NAMES)
     if unknown:
         raise ValueError(f"A tally has no {', '.join(sorted(unknown))}.")
-    slot = str(zlib.crc32(writer.encode()) % SLOTS)
-    statement = insert(CampaignTally).values(campaign_id=campaign_id, writer=slot, **changes)
+    statement = insert(CampaignTally).values(campaign_id=campaign_id, writer=tally_slot(writer), **changes)
     added = {name: getattr(CampaignTally, name) + number for name, number in changes.items()}
     db.session.execute(
         statement.on_conflict_do_update(index_elements=["campaign_id", "writer"], set_=added),
@@ -86,10 +85,6 @@ def add_to_tally(campaign_id: int, changes: Mapping[str, int], writer: str = "")
     )
 
 
-def moves(pairs: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """Differences for messages that went from one state to another."""
-    changes = dict.fromkeys(MESSAGE_STATES, 0)
-    for before, after in pairs:
-        changes[before] -= 1
-        changes[after] += 1
-    return changes
+def tally_slot(writer: str) -> str:
+    """Which row of a campaign's tally this writer changes."""
+    return str(zlib.crc32(writer.encode()) % SLOTS)

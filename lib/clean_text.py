@@ -6,6 +6,7 @@ import codecs
 import json
 import re
 import unicodedata
+from functools import lru_cache
 
 # Zero-width characters, byte-order marks and direction marks: invisible in a form, different in a comparison.
 INVISIBLE = (
@@ -99,6 +100,7 @@ def present(text: str) -> str:
     return "" if line in BLANK_WORDS or line.strip("-–—_.… ") == "" else line
 
 
+@lru_cache(maxsize=4096)
 def key_letters(key: str) -> str:
     """A key as it is compared: NFKD, casefold, letters and digits only."""
     if key.isascii():

@@ -63,13 +63,16 @@ def read_table(raw: bytes) -> CsvTable:
 
 def guarded(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    starts = cell.startswith(FORMULA_STARTS) or cell.lstrip().startswith(FORMULA_STARTS)
-    return f"'{cell}" if starts else cell
+    return f"'{cell}" if _is_formula(cell) else cell
 
 
 def unguarded(cell: str) -> str:
     """A cell as it was before guarded()."""
-    return cell[1:] if cell[:1] == "'" and cell[1:].lstrip().startswith(FORMULA_STARTS) else cell
+    return cell[1:] if cell[:1] == "'" and _is_formula(cell[1:]) else cell
+
+
+def _is_formula(cell: str) -> bool:
+    return cell.startswith(FORMULA_STARTS) or cell.lstrip().startswith(FORMULA_STARTS)
 
 
 def write_row(cells: Iterable[object]) -> str:

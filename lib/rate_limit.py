@@ -42,29 +42,30 @@ class SharedBuckets:
 
     def take(self, key: str) -> int:
         """Takes a token: 0 when there was one, otherwise the whole seconds after which one will be there."""
-        return self._step(key, is_taking=True)
-
-    def wait_of(self, key: str) -> int:
-        """The whole seconds until a token is there, 0 when there is one now; takes none."""
-        return self._step(key, is_taking=False)
-
-    def _step(self, key: str, *, is_taking: bool) -> int:
-        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        digest = _digest(key)
         with self._thread_lock:
             memory = self._mapped()
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
             try:
                 now = self.clock()
                 place, full_at = self._find(memory, digest, now)
-                full_at = max(full_at, now)
-                early = full_at - now - self.tolerance
-                if early > 1e-9:
-                    return max(1, math.ceil(early))
-                if is_taking:
-                    _SLOT.pack_into(memory, place, digest, full_at + self.interval)
-                return 0
+                wait = self._wait(full_at, now)
+                if wait == 0:
+                    _SLOT.pack_into(memory, place, digest, max(full_at, now) + self.interval)
+                return wait
             finally:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+
+    def wait_of(self, key: str) -> int:
+        """The whole seconds until a token is there, 0 when there is one now; takes none and waits for nobody."""
+        with self._thread_lock:
+            memory = self._mapped()
+        now = self.clock()
+        return self._wait(self._find(memory, _digest(key), now)[1], now)
+
+    def _wait(self, full_at: float, now: float) -> int:
+        early = max(full_at, now) - now - self.tolerance
+        return max(1, math.ceil(early)) if early > 1e-9 else 0
 
     def _find(self, memory: mmap.mmap, digest: bytes, now: float) -> tuple[int, float]:
         """The key's place and moment; for a new key the place that matters least."""
@@ -91,3 +92,7 @@ class SharedBuckets:
             self._memory = mmap.mmap(self._descriptor, size)
             self._pid = os.getpid()
         return self._memory
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()

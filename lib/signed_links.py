@@ -8,10 +8,12 @@ from __future__ import annotations
 import hmac
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
 LAYOUT = struct.Struct(">BQI")
 SIGNATURE_BYTES = 17
 TOKEN_CHARACTERS = 40  # 30 bytes: a whole number of base64 groups, so that each token has one spelling only
@@ -45,11 +47,12 @@ class LinkSigner:
 
     def make_signing(self) -> Callable[[int, int, int], bytes]:
         """sign_bytes with everything looked up beforehand: a campaign signs a dozen ids per message."""
-        pack, key, size, encode, digest = LAYOUT.pack, self._keys[0], SIGNATURE_BYTES, urlsafe_b64encode, blake2b
+        pack, key, size, encode, digest = LAYOUT.pack, self._keys[0], SIGNATURE_BYTES, b2a_base64, blake2b
 
         def sign(kind: int, row_id: int, number: int) -> bytes:
             payload = pack(kind, row_id, number)
-            return encode(payload + digest(payload, digest_size=size, key=key).digest())
+            signed = payload + digest(payload, digest_size=size, key=key).digest()
+            return encode(signed, newline=False).translate(URL_SAFE)
 
         return sign
 

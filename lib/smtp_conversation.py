@@ -138,7 +138,7 @@ class Conversation:
                     raise ProtocolBroken("The server's answer does not end.")
                 return None
             line = self._buffer[start:end].rstrip(b"\r")
-            if not line[:3].isdigit() or line[3:4] not in (b"", b" ", b"-"):
+            if len(line) < 3 or not line[:3].isdigit() or line[3:4] not in (b"", b" ", b"-"):
                 raise ProtocolBroken("The server's answer is no SMTP reply.")
             lines.append(line)
             start = end + 1

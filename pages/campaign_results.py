@@ -37,6 +37,7 @@ from channels import find_channel
 from config import current_settings
 from errors import Conflict, InputInvalid, NotFound
 from lib.charts import Series, line_chart
+from lib.row_ids import read_id
 from models import Campaign
 
 page = Blueprint("campaign_results", __name__)
@@ -103,8 +104,8 @@ def people(campaign_id: int) -> str:
     group = request.args.get("group", "planned")
     if group not in GROUPS and group not in ACTED:
         raise NotFound("There is no such figure.")
-    after = request.args.get("after", "0")
-    listed = list_recipients(campaign_id, group, after=int(after) if after.isdecimal() and len(after) < 19 else 0)
+    after = read_id(request.args.get("after")) or 0
+    listed = list_recipients(campaign_id, group, after=after)
     return render_template(
         "campaigns/people.html",
         campaign=campaign,
@@ -113,7 +114,7 @@ def people(campaign_id: int) -> str:
         words=GROUP_WORDS,
         listed=listed,
         counts=count_states(campaign_id),
-        is_first=after == "0",
+        is_first=after == 0,
     )
 
 

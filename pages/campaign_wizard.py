@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from campaigns.test_sends import send_test
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
@@ -32,10 +31,12 @@ from campaigns.mail_brand import get_mail_brand
 from campaigns.merge_values import SAMPLE_VALUES, VALUES
 from campaigns.preflight import Preflight, check_campaign, check_sender_domain
 from campaigns.rendering import render_campaign
+from campaigns.test_sends import send_test
 from config import current_settings
 from errors import Conflict, InputInvalid, Unavailable
 from lib.isolated_page import isolating_headers
 from lib.local_times import USUAL_ZONES, LocalTimeInvalid, find_zone, read_local_time
+from lib.row_ids import read_id
 from models import Campaign
 
 page = Blueprint("campaign_wizard", __name__)
@@ -90,9 +91,8 @@ def audience(campaign_id: int) -> ResponseReturnValue:
     campaign = get_campaign(campaign_id)
     if request.method == "GET":
         return _show_audience(campaign, campaign.segment_id, {})
-    given = request.form.get("segment_id", "")
     try:
-        campaign = change_audience(campaign_id, int(given) if given.isdecimal() else None)
+        campaign = change_audience(campaign_id, read_id(request.form.get("segment_id")))
     except InputInvalid as error:
         return _show_audience(campaign, None, error.fields), 422
     return _onward(campaign_id, "content")
@@ -102,8 +102,7 @@ def audience(campaign_id: int) -> ResponseReturnValue:
 def audience_count(campaign_id: int) -> str:
     """The count as a fragment: of the segment that is chosen in the form, or of the campaign's own."""
     campaign = get_campaign(campaign_id)
-    given = request.args.get("segment_id", "")
-    segment_id = int(given) if given.isdecimal() and len(given) < 19 else campaign.segment_id
+    segment_id = read_id(request.args.get("segment_id")) or campaign.segment_id
     counted = count_audience(segment_id) if segment_id else None
     return render_template("campaigns/audience_count.html", counted=counted, campaign=campaign)
 
@@ -290,7 +289,8 @@ def list_steps(campaign: Campaign, current: str) -> list[tuple[str, str, str]]:
 
 def _show_audience(campaign: Campaign, segment_id: int | None, errors: dict[str, str]) -> str:
     counted = count_audience(segment_id) if segment_id else None
-    return _show("audience", campaign, segments=list_segments(), chosen=segment_id, counted=counted, errors=errors)
+    segments = [(segment.id, segment.name) for segment in list_segments()]
+    return _show("audience", campaign, segments=segments, chosen=segment_id, counted=counted, errors=errors)
 
 
 def _show_content(campaign: Campaign, content: dict[str, Any], errors: dict[str, str] | None = None) -> str:

@@ -17,6 +17,7 @@ from campaigns.tallies import count_states_of
 from campaigns.templates import STARTERS, get_starter
 from config import current_settings
 from errors import Conflict, InputInvalid
+from lib.row_ids import read_id
 
 page = Blueprint("campaigns", __name__)
 
@@ -51,7 +52,8 @@ def index() -> str:
     """The list with its filters in the address."""
     q, state = request.args.get("q", "").strip()[:200], request.args.get("state", "")
     state = state if state in STATES else ""
-    listed = list_campaigns(q=q, state=state, older_than=_number("older"), newer_than=_number("newer"))
+    older, newer = read_id(request.args.get("older")), read_id(request.args.get("newer"))
+    listed = list_campaigns(q=q, state=state, older_than=older, newer_than=newer)
     return render_template(
         "campaigns/index.html",
         listed=listed,
@@ -77,7 +79,7 @@ def new() -> ResponseReturnValue:
         campaign = add_campaign(
             name=form.get("name", ""),
             goal=form.get("goal", "").strip() or (starter.goal if starter else ""),
-            segment_id=int(form["segment_id"]) if form.get("segment_id", "").isdecimal() else None,
+            segment_id=read_id(form.get("segment_id")),
             content=starter.content if starter else None,
             made_by=current_user.name,
             created_by_id=current_user.id,
@@ -124,8 +126,3 @@ def _show_new(values: object, errors: dict[str, str]) -> str:
         starters=[("", "An empty page", "Add the blocks you need."), *((s.key, s.name, s.text) for s in STARTERS)],
         segments=[("", "Choose later"), *((segment.id, segment.name) for segment in list_segments())],
     )
-
-
-def _number(name: str) -> int | None:
-    value = request.args.get(name, "")
-    return int(value) if value.isdecimal() and len(value) < 19 else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 
 from agents import AGENTS
 from agents.base import Agent
@@ -111,13 +111,13 @@ def index() -> str:
 @page.get("/dashboard/approvals")
 def approvals() -> str:
     """The panel of proposals that wait for a person."""
-    return render_template("dashboard/approvals.html", proposals=list_waiting_proposals(MOST_PROPOSALS), ago=_ago)
+    return _panel("approvals", "Waiting for you", proposals=list_waiting_proposals(MOST_PROPOSALS), ago=_ago)
 
 
 @page.get("/dashboard/attention")
 def attention() -> str:
     """The panel of things that do not go as they should."""
-    return render_template("dashboard/attention.html", items=_list_attention())
+    return _panel("attention", "Needs attention", items=_list_attention())
 
 
 @page.get("/dashboard/weeks")
@@ -126,16 +126,23 @@ def weeks() -> str:
     found = list_weeks(datetime.now(UTC))
     sent, rates = _draw_weeks(found)
     has_sent = any(week.total.sent for week in found)
-    return render_template("dashboard/weeks.html", sent=sent, rates=rates, has_sent=has_sent)
+    return _panel("weeks", "Last eight weeks", sent=sent, rates=rates, has_sent=has_sent)
 
 
 @page.get("/dashboard/campaigns")
 def campaigns() -> str:
     """The panel of campaigns that were touched last."""
     recent = list_recent_campaigns(MOST_CAMPAIGNS)
-    return render_template(
-        "dashboard/campaigns.html", campaigns=recent, totals=get_totals(recent), status_of=CAMPAIGN_STATUS, ago=_ago
-    )
+    totals = get_totals(recent)
+    return _panel("campaigns", "Recent campaigns", campaigns=recent, totals=totals, status_of=CAMPAIGN_STATUS, ago=_ago)
+
+
+def _panel(name: str, title: str, **values: object) -> str:
+    """A panel as the fragment that the dashboard asks for, or as a page of its own for a browser without script."""
+    template = f"dashboard/{name}.html"
+    if request.headers.get("HX-Request"):
+        return render_template(template, **values)
+    return render_template("dashboard/panel.html", fragment=template, title=title, **values)
 
 
 def _sentence(contact_count: int, waiting_count: int, running_count: int) -> str:

@@ -11,7 +11,8 @@ from flask.typing import ResponseReturnValue
 from access import peer
 from campaigns.mail_links import CLICK_PATH, OPEN_PATH, PREFERENCES_PATH, UNSUBSCRIBE_PATH, VIEW_PATH
 from campaigns.preferences import find_preferences, subscribe_again
-from campaigns.tracking import PIXEL, Visit, record_click, record_open, render_in_browser, unsubscribe
+from campaigns.tracking import PIXEL, record_click, record_open, render_in_browser, unsubscribe
+from campaigns.visits import Visit
 from lib.isolated_page import isolating_headers
 
 page = Blueprint("public", __name__)

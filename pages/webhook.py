@@ -34,7 +34,7 @@ TOO_LARGE = f"A body may have {MOST_BYTES // 1024} KiB. This one was not kept."
 def take_contact() -> ResponseReturnValue:
     """Takes one body with one contact or several."""
     credential = current_credential()
-    wait = _buckets().take(str(credential.id))
+    wait = _buckets().take(credential.secret_sha256)
     if wait:
         raise TooMany("Too many posts at once with this credential.", wait)
     try:

@@ -13,8 +13,12 @@ from itsdangerous import URLSafeTimedSerializer
 
 from accounts.sessions import start_session
 from accounts.users import add_user
+from audience.consent import REFUSALS, withdraw_consent
+from audience.contacts import ContactInput, add_contact
+from audience.segments import add_segment
+from campaigns.drafting import add_campaign
 from extensions import db
-from models import User
+from models import Campaign, Contact, Segment, User
 
 PASSWORD = "seven violet lanterns"
 _numbers = itertools.count(1)
@@ -56,3 +60,60 @@ def signed_in_client(app: Flask, user: User) -> Browser:
         session["csrf_token"] = secret
     client.csrf_token = URLSafeTimedSerializer(str(app.secret_key), salt="wtf-csrf-token").dumps(secret)
     return client
+
+
+def make_campaign(
+    *,
+    name: str = "Spring sale",
+    content: dict[str, Any] | None = None,
+    segment_id: int | None = None,
+    goal: str = "Bring people back",
+    made_by: str = "Ada Lovelace",
+) -> Campaign:
+    """A draft with a subject, a text and a button."""
+    words = {
+        "subject": "Hello {{first_name|friend}}",
+        "blocks": [
+            {"kind": "heading", "text": "Spring", "level": 1},
+            {"kind": "text", "text": "Read [the story](https://shop.lumen.example/story) today."},
+            {"kind": "button", "label": "Shop now", "url": "https://shop.lumen.example/now"},
+            {"kind": "footer", "text": "You asked us to write."},
+        ],
+    }
+    return add_campaign(
+        name=name, goal=goal, made_by=made_by, segment_id=segment_id, content=words if content is None else content
+    )
+
+
+def make_contact(
+    *,
+    email: str | None = None,
+    name: str = "Ann Lee",
+    phone: str = "",
+    source: str = "Website form",
+    tags: str = "",
+    attributes: dict[str, str] | None = None,
+    subscription: str = "subscribed",
+) -> Contact:
+    """A contact added by hand; subscribed with a stated reason, or in another state by the ledger."""
+    given = ContactInput(
+        email=email or f"contact{next(_numbers)}@example.com",
+        name=name,
+        phone=phone,
+        source=source,
+        tags=tags,
+        attributes=attributes or {},
+    )
+    wording = None if subscription == "none" else "Signed up at the counter."
+    contact = add_contact(given, wording=wording, actor="Ada Lovelace", region="US")
+    if subscription in REFUSALS:
+        withdraw_consent(contact.id, method="test", state=subscription)
+        db.session.commit()
+    return contact
+
+
+def make_segment(*, name: str | None = None, rules: dict[str, Any] | None = None) -> Segment:
+    """A segment of everybody who is subscribed, or by the given rules; `rules={}` makes one by hand."""
+    everybody = {"match": "all", "rules": [{"field": "subscription", "operator": "is", "value": "subscribed"}]}
+    given = everybody if rules is None else rules or None
+    return add_segment(name or f"Segment {next(_numbers)}", rules=given, made_by="Ada Lovelace")

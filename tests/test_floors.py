@@ -38,7 +38,7 @@ NEIGHBOURS = {
 OUTSIDE = {"tests", "benchmarks", "migrations", "deploy"}
 ENVIRONMENT = re.compile(r"\bos\.(environ|getenv|environb)\b")
 NETWORK = {"socket", "smtplib", "ssl", "requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
-MAY_CONNECT = {"processes", "channels", "ai", "replit_auth", "embedded_postgres", "supervisor"}
+MAY_CONNECT = {"channels", "ai", "replit_auth", "embedded_postgres", "supervisor"}
 MAY_COMMIT = {
     "accounts",
     "audience",

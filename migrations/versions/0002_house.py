@@ -339,6 +339,45 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contact_imports")),
     )
     op.create_table(
+        "intake_bodies",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("receipt", sa.Text(), nullable=False),
+        sa.Column("credential_id", sa.BigInteger(), nullable=True),
+        sa.Column("content_type", sa.Text(), server_default="", nullable=False),
+        sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("idempotency_key", sa.Text(), nullable=True),
+        sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("state", sa.Text(), server_default="new", nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.Column("seen_count", sa.BigInteger(), server_default="1", nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("contact_id", sa.BigInteger(), nullable=True),
+        sa.Column("answer_status", sa.BigInteger(), nullable=True),
+        sa.Column("answer", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('new', 'done', 'dead')", name=op.f("ck_intake_bodies_state_known")),
+        sa.ForeignKeyConstraint(
+            ["contact_id"], ["contacts.id"], name=op.f("fk_intake_bodies_contact_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_intake_bodies")),
+        sa.UniqueConstraint("receipt", name=op.f("uq_intake_bodies_receipt")),
+    )
+    op.create_index(op.f("ix_intake_bodies_contact_id"), "intake_bodies", ["contact_id"], unique=False)
+    op.create_index(op.f("ix_intake_bodies_received_at"), "intake_bodies", ["received_at"], unique=False)
+    op.create_index("ix_intake_bodies_same", "intake_bodies", ["credential_id", "sha256", "received_at"], unique=False)
+    op.create_index("ix_intake_bodies_state", "intake_bodies", ["state", sa.literal_column("id DESC")], unique=False)
+    op.create_index(
+        "uq_intake_bodies_dead",
+        "intake_bodies",
+        ["credential_id", "sha256"],
+        unique=True,
+        postgresql_where=sa.text("state = 'dead' AND idempotency_key IS NULL"),
+    )
+    op.create_index("uq_intake_bodies_idempotency", "intake_bodies", ["credential_id", "idempotency_key"], unique=True)
+    op.create_table(
         "one_time_links",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
@@ -540,51 +579,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_contact_import_rows_contact_id"), "contact_import_rows", ["contact_id"], unique=False)
     op.create_table(
-        "intake_bodies",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("receipt", sa.Text(), nullable=False),
-        sa.Column("credential_id", sa.BigInteger(), nullable=True),
-        sa.Column("content_type", sa.Text(), server_default="", nullable=False),
-        sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("sha256", sa.Text(), nullable=False),
-        sa.Column("idempotency_key", sa.Text(), nullable=True),
-        sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("state", sa.Text(), server_default="new", nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("detail", sa.Text(), nullable=True),
-        sa.Column("seen_count", sa.BigInteger(), server_default="1", nullable=False),
-        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("contact_id", sa.BigInteger(), nullable=True),
-        sa.Column("answer_status", sa.BigInteger(), nullable=True),
-        sa.Column("answer", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-        sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("state IN ('new', 'done', 'dead')", name=op.f("ck_intake_bodies_state_known")),
-        sa.ForeignKeyConstraint(
-            ["contact_id"], ["contacts.id"], name=op.f("fk_intake_bodies_contact_id"), ondelete="SET NULL"
-        ),
-        sa.ForeignKeyConstraint(
-            ["credential_id"],
-            ["webhook_credentials.id"],
-            name=op.f("fk_intake_bodies_credential_id"),
-            ondelete="SET NULL",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_intake_bodies")),
-        sa.UniqueConstraint("receipt", name=op.f("uq_intake_bodies_receipt")),
-    )
-    op.create_index(op.f("ix_intake_bodies_contact_id"), "intake_bodies", ["contact_id"], unique=False)
-    op.create_index(op.f("ix_intake_bodies_received_at"), "intake_bodies", ["received_at"], unique=False)
-    op.create_index("ix_intake_bodies_same", "intake_bodies", ["credential_id", "sha256", "received_at"], unique=False)
-    op.create_index("ix_intake_bodies_state", "intake_bodies", ["state", sa.literal_column("id DESC")], unique=False)
-    op.create_index(
-        "uq_intake_bodies_dead",
-        "intake_bodies",
-        ["credential_id", "sha256"],
-        unique=True,
-        postgresql_where=sa.text("state = 'dead' AND idempotency_key IS NULL"),
-    )
-    op.create_index("uq_intake_bodies_idempotency", "intake_bodies", ["credential_id", "idempotency_key"], unique=True)
-    op.create_table(
         "messages",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("campaign_id", sa.BigInteger(), nullable=False),
@@ -767,17 +761,6 @@ def downgrade() -> None:
     )
     op.drop_index("ix_messages_contact", table_name="messages")
     op.drop_table("messages")
-    op.drop_index("uq_intake_bodies_idempotency", table_name="intake_bodies")
-    op.drop_index(
-        "uq_intake_bodies_dead",
-        table_name="intake_bodies",
-        postgresql_where=sa.text("state = 'dead' AND idempotency_key IS NULL"),
-    )
-    op.drop_index("ix_intake_bodies_state", table_name="intake_bodies")
-    op.drop_index("ix_intake_bodies_same", table_name="intake_bodies")
-    op.drop_index(op.f("ix_intake_bodies_received_at"), table_name="intake_bodies")
-    op.drop_index(op.f("ix_intake_bodies_contact_id"), table_name="intake_bodies")
-    op.drop_table("intake_bodies")
     op.drop_index(op.f("ix_contact_import_rows_contact_id"), table_name="contact_import_rows")
     op.drop_table("contact_import_rows")
     op.drop_table("campaign_versions")
@@ -797,6 +780,17 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_other_addresses_address"), table_name="other_addresses")
     op.drop_table("other_addresses")
     op.drop_table("one_time_links")
+    op.drop_index("uq_intake_bodies_idempotency", table_name="intake_bodies")
+    op.drop_index(
+        "uq_intake_bodies_dead",
+        table_name="intake_bodies",
+        postgresql_where=sa.text("state = 'dead' AND idempotency_key IS NULL"),
+    )
+    op.drop_index("ix_intake_bodies_state", table_name="intake_bodies")
+    op.drop_index("ix_intake_bodies_same", table_name="intake_bodies")
+    op.drop_index(op.f("ix_intake_bodies_received_at"), table_name="intake_bodies")
+    op.drop_index(op.f("ix_intake_bodies_contact_id"), table_name="intake_bodies")
+    op.drop_table("intake_bodies")
     op.drop_table("contact_imports")
     op.drop_index("ix_contact_events_contact", table_name="contact_events")
     op.drop_table("contact_events")

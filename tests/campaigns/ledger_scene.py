@@ -69,4 +69,4 @@ def list_states(campaign_id: int) -> dict[str, int]:
     rows = db.session.execute(
         text("SELECT state, count(*) FROM messages WHERE campaign_id = :id GROUP BY state"), {"id": campaign_id}
     )
-    return {state: count for state, count in rows}
+    return {str(row[0]): int(row[1]) for row in rows}

@@ -38,7 +38,8 @@ def smtp_app(app: Flask, server: SmtpServer, make_app: Callable[..., Flask]) -> 
 
 def get_message(campaign_id: int) -> Message:
     db.session.rollback()
-    return db.session.scalars(db.select(Message).where(Message.campaign_id == campaign_id)).one()
+    message: Message = db.session.scalars(db.select(Message).where(Message.campaign_id == campaign_id)).one()
+    return message
 
 
 def test_it_sends_to_everybody_and_finishes(smtp_app: Flask, server: SmtpServer) -> None:

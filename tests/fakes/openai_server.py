@@ -34,7 +34,6 @@ GOOD_CAMPAIGN: dict[str, Any] = {
         {"kind": "button", "text": "", "label": "See the spring tea", "url": "LINK"},
         {"kind": "text", "text": "Thank you for reading,\nthe people at Lumen Tea", "label": "", "url": ""},
     ],
-    "send_time": {"weekday": "tuesday", "hour": 9, "reason": "People read at the start of their working day."},
 }
 
 Say = str | dict[str, Any] | Callable[[dict[str, Any]], "str | dict[str, Any]"]
@@ -118,7 +117,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any], dict[str, str]]] = {
 
 def _default_answer(body: dict[str, Any]) -> str:
     shape = body.get("response_format", {}).get("json_schema", {}).get("name")
-    if shape == "email_campaign":
+    if shape == "email_crm_campaign":
         return json.dumps(good_campaign(body))
     return "{}" if "response_format" in body else "Hello from the test model."
 

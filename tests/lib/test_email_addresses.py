@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,3 +59,18 @@ def test_no_text_makes_it_fail_or_hang(text: str) -> None:
 
 def test_a_masked_address_hides_who_it_is() -> None:
     assert masked_address("ann.lee@example.com") == "a…@e….com"
+
+
+plain_parts = st.text("abcz019._+-", min_size=1, max_size=12)
+
+
+@given(
+    st.builds("{}@{}.{}".format, plain_parts, plain_parts, st.sampled_from(["com", "co", "x", "test", "local", "a1"]))
+)
+def test_plain_addresses_are_what_the_validator_says(text: str) -> None:
+    try:
+        expected = validate_email(text, check_deliverability=False, strict=True).normalized
+    except EmailNotValidError:
+        assert not is_address(text)
+        return
+    assert canonical_address(text) == expected

@@ -2,6 +2,7 @@
 export default function bulkBar(form) {
   const words = form.querySelector("[data-count]");
   const rest = words.textContent;
+  form.classList.add("is-watching");
   const buttons = [...form.querySelectorAll("button")];
   const show = (count) => {
     words.textContent = count ? `${count} selected` : rest;

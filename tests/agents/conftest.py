@@ -1,0 +1,72 @@
+"""What the tests of agents share: a brand, a segment with people, a model server, an app that asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+from agents import get_agent
+from agents.base import Agent, Task
+from agents.campaign_brief import CampaignBrief
+from campaigns.brand import BrandLink, BrandValues, change_brand
+from extensions import db
+from tests.fakes.openai_server import OpenAIServer
+
+BRAND = BrandValues(
+    company="Lumen Tea",
+    website="https://lumen.example",
+    voice="Warm and plain, a little dry humour.",
+    audience="People who drink tea every day.",
+    offer="Single-garden teas, packed in small batches.",
+    words_to_avoid=["cheap"],
+    proof_points=["Every tea comes from one garden", "Free returns for 30 days"],
+    links=[BrandLink("Shop", "https://lumen.example/shop")],
+)
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as running:
+        yield running
+
+
+@pytest.fixture
+def model_app(server: OpenAIServer, make_app: Callable[..., Flask], empty_database: None) -> Iterator[Flask]:
+    """An app whose agents ask the test server."""
+    app = make_app(OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url)
+    with app.app_context():
+        change_brand(BRAND, actor="tests")
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def branded_app(app: Flask) -> Flask:
+    """The app without a model, with a brand."""
+    change_brand(BRAND, actor="tests")
+    return app
+
+
+@pytest.fixture
+def email_crm() -> Agent:
+    return get_agent("email_crm")
+
+
+@pytest.fixture
+def task(email_crm: Agent) -> Task[CampaignBrief, object]:
+    found = email_crm.find_task("campaign")
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def brief() -> CampaignBrief:
+    return CampaignBrief(
+        kind="offer",
+        goal="Sell the first flush to people who know us.",
+        offer="The first flush is here\nShipping is free until 31 March",
+        link="https://lumen.example/first-flush",
+    )
