@@ -5,6 +5,7 @@ record_events() is called by the error logger's writer on a connection of its ow
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,9 +13,10 @@ from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_, update
 
-from errors import NotFound
+from accounts.audit import add_audit_entry
+from errors import InputInvalid, NotFound
 from extensions import db
 from lib.fingerprint import VERSION, message_template
 from models import ErrorFlush, ErrorGroup, ErrorHour, ErrorLog
@@ -280,3 +282,80 @@ def _conditions(wanted: ErrorFilter) -> list[ColumnElement[bool]]:
         pattern = "%" + wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         found.append(or_(ErrorLog.error_message.ilike(pattern), ErrorLog.error_type.ilike(pattern)))
     return found
+
+
+@dataclass(frozen=True)
+class GroupFilter:
+    """Which groups a page shows; `before` is the cursor (last seen, id) below which to go on."""
+
+    text: str = ""
+    state: str = "unresolved"
+    severity: str = ""
+    limit: int = 50
+    before: tuple[datetime, int] | None = None
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """A group with its hours of the last day, oldest first."""
+
+    group: ErrorGroup
+    hours: list[int]
+
+    @property
+    def cursor(self) -> str:
+        return f"{self.group.last_seen.timestamp():.6f}-{self.group.id}"
+
+
+def list_groups(wanted: GroupFilter) -> list[GroupRow]:
+    """The groups that fit, the latest seen first; one more than the limit tells that there are more."""
+    query = select(ErrorGroup).order_by(ErrorGroup.last_seen.desc(), ErrorGroup.id.desc()).limit(wanted.limit + 1)
+    if wanted.state == "unresolved":
+        query = query.where(ErrorGroup.state.not_in(RESOLVED_STATES))
+    elif wanted.state:
+        query = query.where(ErrorGroup.state == wanted.state)
+    if wanted.severity:
+        query = query.where(ErrorGroup.severity == wanted.severity)
+    if wanted.text:
+        columns = (ErrorGroup.title, ErrorGroup.error_type, ErrorGroup.place)
+        query = query.where(or_(*(column.icontains(wanted.text, autoescape=True) for column in columns)))
+    if wanted.before is not None:
+        query = query.where(tuple_(ErrorGroup.last_seen, ErrorGroup.id) < wanted.before)
+    groups = list(db.session.scalars(query))
+    hours = _hours_of([group.id for group in groups])
+    return [GroupRow(group, hours[group.id]) for group in groups]
+
+
+def list_samples(group_id: int, limit: int = 50) -> list[ErrorLog]:
+    """The kept errors of a group, newest first."""
+    query = select(ErrorLog).where(ErrorLog.group_id == group_id).order_by(ErrorLog.id.desc()).limit(limit)
+    return list(db.session.scalars(query))
+
+
+def resolve_by_hand(group_id: int, *, note: str, actor: str, user_id: int | None, release: str) -> ErrorGroup:
+    """A person says that it is solved, and why; commits. Raises NotFound and InputInvalid."""
+    group = get_group(group_id)
+    if not note.strip():
+        raise InputInvalid({"note": "Say in a few words why this is solved."})
+    words = {"by": actor, "at": datetime.now(UTC).isoformat(), "note": note.strip()[:1000]}
+    change_group_state(group, "resolved_by_human", notes=json.dumps(words), release=release)
+    add_audit_entry("error_resolved", actor=actor, user_id=user_id, subject=f"error group {group.id}")
+    db.session.commit()
+    return group
+
+
+def reopen_group(group_id: int, *, actor: str, user_id: int | None) -> ErrorGroup:
+    """A person says that it is not solved; commits. Raises NotFound."""
+    group = get_group(group_id)
+    change_group_state(group, "open", notes=None, release=None)
+    add_audit_entry("error_reopened", actor=actor, user_id=user_id, subject=f"error group {group.id}")
+    db.session.commit()
+    return group
+
+
+def _hours_of(group_ids: list[int]) -> dict[int, list[int]]:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    hours = [now - timedelta(hours=23 - n) for n in range(24)]
+    query = select(ErrorHour).where(ErrorHour.group_id.in_(group_ids), ErrorHour.hour >= hours[0])
+    counts = {(row.group_id, row.hour.astimezone(UTC)): row.count for row in db.session.scalars(query)}
+    return {group_id: [counts.get((group_id, hour), 0) for hour in hours] for group_id in group_ids}

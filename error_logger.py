@@ -76,6 +76,7 @@ class ErrorLogger(logging.Handler):
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self._sealed: list[Segment] = []
+        self._is_writing = False
 
     # ── capturing ──
 
@@ -251,7 +252,7 @@ class ErrorLogger(logging.Handler):
         self._sealed = []
 
     def _is_waiting(self) -> bool:
-        return bool(self._spool.has_lines() or self._unspooled or self._sealed)
+        return bool(self._is_writing or self._spool.has_lines() or self._unspooled or self._sealed)
 
     def _start_writer(self) -> None:
         if self._pid != os.getpid():
@@ -273,6 +274,7 @@ class ErrorLogger(logging.Handler):
                     continue
                 if connection is None or connection.closed:
                     connection = self._connect()
+                self._is_writing = True
                 self._write_once(connection)
                 if is_time:
                     self._take_over(connection)
@@ -287,6 +289,8 @@ class ErrorLogger(logging.Handler):
                 threading.Event().wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
                 failures += 1
                 self._wake.set()
+            finally:
+                self._is_writing = False
         if connection is not None:
             connection.close()
 

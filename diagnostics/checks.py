@@ -82,7 +82,7 @@ def check_clock() -> Finding:
         return Finding(WARN, "No process leads the clock.", advice="It is taken over within 15 s; is a web process up?")
     if wrong:
         return Finding(WARN, f"Last run failed: {', '.join(wrong)}.", len(wrong), "jobs", "Look at the error groups.")
-    return Finding(PASS, f"Led by {leaders[0].name}; {len(runs)} jobs have run.", len(runs), "jobs")
+    return Finding(PASS, f"One process leads; {len(runs)} jobs have run.", len(runs), "jobs")
 
 
 def check_inbox() -> Finding:

@@ -33,7 +33,7 @@ NEIGHBOURS = {
     ("config", "errors"),
     ("commands", "supervisor"),
     ("schema", "embedded_postgres"),
-    ("error_logger", "error_groups"),
+    ("error_logger", "error_groups"), ("error_groups", "accounts"),
 }
 OUTSIDE = {"tests", "benchmarks", "migrations", "deploy"}
 ENVIRONMENT = re.compile(r"\bos\.(environ|getenv|environb)\b")
