@@ -30,12 +30,12 @@ def logger(app: Flask) -> Iterator[ErrorLogger]:
     error_logger().flush_now()
 
 
-def make_errors(logger: ErrorLogger, count: int = 3, message: str = HOSTILE) -> None:
+def make_errors(logger: ErrorLogger, count: int = 3, message: str = HOSTILE, place: str = "GET /orders") -> None:
     for _ in range(count):
         try:
             raise ValueError(message)
         except ValueError as error:
-            logger.capture(error, place="GET /orders")
+            logger.capture(error, place=place)
     assert logger.flush_now()
     db.session.rollback()
 
@@ -113,7 +113,7 @@ def test_an_older_release_still_running_does_not_regress_a_group(logger: ErrorLo
 def test_clearing_drops_samples_and_keeps_counts(
     logger: ErrorLogger, app: Flask, count_rows: Callable[[str], int]
 ) -> None:
-    make_errors(logger)
+    make_errors(logger, place="GET /cleared")
     group = db.session.scalars(select(ErrorGroup)).one()
     assert clear_resolved(48) == 0
     group.state, group.resolved_at = "resolved_by_human", datetime.now(UTC) - timedelta(hours=50)
