@@ -270,11 +270,10 @@ def _join_segment(made: ContactImport, contact_ids: Sequence[int]) -> None:
 
 def _note_written(import_id: int, written: Mapping[int, _Written]) -> None:
     """Each written row with what undo needs: the values before, and when the import left the contact."""
-    left = dict(
-        db.session.execute(select(Contact.id, Contact.updated_at).where(Contact.id.in_(list(written)))).tuples().all()
-    )
+    query = select(Contact.id, Contact.updated_at).where(Contact.id.in_(list(written)))
+    left = {contact_id: updated_at.isoformat() for contact_id, updated_at in db.session.execute(query)}
     for contact_id, (row, outcome, before) in written.items():
-        kept = {**before, "left_at": left[contact_id].isoformat()}
+        kept = {**before, "left_at": left[contact_id]}
         _add_row(import_id, row.number, outcome, contact_id, None, kept)
 
 

@@ -40,7 +40,6 @@ def undo_rows(import_id: int) -> None:
             name: count for name, count in made.totals.items() if name not in ("undone", "kept")
         }
         db.session.commit()
-        db.session.expunge_all()
     db.session.execute(delete(SegmentMembership).where(SegmentMembership.source == f"import {import_id}"))
     made.state = "undone"
     made.undone_at = datetime.now(UTC)

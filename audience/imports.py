@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 
 from audience.contacts import LONGEST_SOURCE, LONGEST_VALUE, read_tags
 from audience.import_runs import IMPORT_TASK, run_import
@@ -213,16 +213,6 @@ def list_rows(
     if outcome:
         query = query.where(ContactImportRow.outcome == outcome)
     return [(row, contact) for row, contact in db.session.execute(query)]
-
-
-def count_outcomes(import_id: int) -> dict[str, int]:
-    """How many rows became what."""
-    query = (
-        select(ContactImportRow.outcome, func.count())
-        .where(ContactImportRow.import_id == import_id)
-        .group_by(ContactImportRow.outcome)
-    )
-    return dict(db.session.execute(query).tuples().all())
 
 
 def stream_refused_rows(made: ContactImport) -> Iterator[str]:

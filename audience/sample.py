@@ -41,11 +41,11 @@ def add_sample_data(*, actor: str) -> int:
     dice = random.Random(2026)  # noqa: S311 - invented people, not secrets
     added = 0
     for number in range(PEOPLE):
-        arrival = _invented(dice, number, actor)
+        arrival, days = _invented(dice, number, actor), dice.randint(0, 120)
         outcome = add_contact_arrival(db.session(), arrival)
         added += outcome.is_new
         if outcome.is_new:
-            _grow_older(outcome.contact_id, days=dice.randint(0, 120))
+            _grow_older(outcome.contact_id, days=days)
     db.session.commit()
     for name, rule in SEGMENTS:
         if not _has_segment(name):

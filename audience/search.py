@@ -214,7 +214,7 @@ def _has_words(q: str) -> ColumnElement[bool]:
     words = re.findall(r"[^\W_]+", q.lower())[:MOST_WORDS]
     if not words:
         return false()
-    return Contact.words.op("@@")(cast(literal(" & ".join(f"'{word}':*" for word in words)), TSQUERY))
+    return Contact.words.bool_op("@@")(cast(literal(" & ".join(f"'{word}':*" for word in words)), TSQUERY))
 
 
 def _order(sort: str, *, is_backward: bool) -> list[ColumnElement[Any]]:

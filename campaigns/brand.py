@@ -184,6 +184,8 @@ def is_web_address(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+        host, _ = parts.hostname or "", parts.port
+        is_host = "." in host.strip(".") or host == "localhost"
+        return parts.scheme in ("http", "https") and is_host and parts.username is None
     except ValueError:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from lib.merge_tags import TAG
 from lib.signed_links import LinkSigner
 
 LINK_SCHEMES = ("http", "https", "mailto", "tel")
@@ -18,7 +19,6 @@ VIEW_PATH = "/v/"
 OPEN, CLICK, UNSUBSCRIBE, PREFERENCES, VIEW, TEST_UNSUBSCRIBE = 1, 2, 3, 4, 5, 6
 
 _UNFIT = re.compile('[\\s\x00-\x20\x7f-\xa0\u2028\u2029<>"`\\\\]')
-_TAG = re.compile(r"\{\{[^{}]*\}\}")
 
 
 def make_link_signer(secrets: tuple[str, ...]) -> LinkSigner:
@@ -30,7 +30,7 @@ def find_url_problem(url: str, *, schemes: tuple[str, ...] = LINK_SCHEMES) -> st
     """Half a sentence on why this address cannot stand in a mail, or None: “The button's address” + problem."""
     if not url:
         return "is missing."
-    bare = _TAG.sub("x", url)
+    bare = TAG.sub("x", url)
     if _UNFIT.search(bare) or "{{" in bare or "}}" in bare:
         return "has characters that no address may hold."
     try:

@@ -213,6 +213,7 @@ def _is_burst(message: Message, link: TrackedLink) -> bool:
 def _disbelieve(message: Message, reason: str) -> None:
     """Clicks of the same burst that came before it was seen as one are a machine's too."""
     since = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, BURST_SECONDS)
+    is_first_machine = _is_first(message, "click", MACHINE)
     changed = db.session.execute(
         update(TrackingEvent)
         .where(
@@ -222,18 +223,15 @@ def _disbelieve(message: Message, reason: str) -> None:
             TrackingEvent.at >= since,
         )
         .values(actor=MACHINE, reason=reason)
-        .returning(TrackingEvent.id, TrackingEvent.kind),
+        .returning(TrackingEvent.id),
         execution_options={"synchronize_session": False},
     ).all()
     if not changed:
         return
-    left = select(
-        exists().where(
-            TrackingEvent.message_id == message.id, TrackingEvent.kind == "click", TrackingEvent.actor == HUMAN
-        )
-    )
-    if not db.session.scalar(left) and _had_human_click(message):
-        add_to_tally(message.campaign_id, {"clicks_human": -1}, f"tracking {message.id % 97}")
+    corrections = {"clicks_machine": 1 if is_first_machine else 0}
+    if _is_first(message, "click", HUMAN) and _had_human_click(message):
+        corrections["clicks_human"] = -1
+    add_to_tally(message.campaign_id, corrections, f"tracking {message.id % 97}")
 
 
 def _had_human_click(message: Message) -> bool:

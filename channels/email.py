@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-import smtplib
 import socket
 import ssl
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 from channels.base import (
     DEFERRED,
@@ -24,7 +22,6 @@ from channels.base import (
     UNKNOWN,
     ChannelError,
     ChannelRefused,
-    ChannelUnavailable,
     Outcome,
     Parcel,
     Session,
@@ -32,10 +29,11 @@ from channels.base import (
 )
 from channels.outbox import OutboxSession
 from channels.smtp_address import SmtpAddress, parse_smtp_url
+from channels.smtp_connection import Connection, open_connection
 from config import Settings
 from lib.mail_headers import encode_bare_address
 from lib.merge_tags import HeaderRefused
-from lib.smtp_conversation import Conversation, ProtocolBroken, Reply, Stage
+from lib.smtp_conversation import ProtocolBroken, Reply, Stage
 
 RECEIVE_BYTES = 64 * 1024
 REOPEN_AFTER_SECONDS = 1.0
@@ -61,19 +59,6 @@ class EmailChannel:
         return settings.smtp_url is None
 
 
-@dataclass(slots=True)
-class _Connection:
-    """One open connection and the message on it."""
-
-    socket: socket.socket
-    conversation: Conversation
-    takes_utf8: bool
-    unsent: memoryview = field(default_factory=lambda: memoryview(b""))
-    parcel: Parcel | None = None
-    deadline: float = 0.0
-    is_watched_for_writing: bool = False
-
-
 class SmtpSession:
     """Up to `connections` open connections, driven from one thread by one selector."""
 
@@ -85,12 +70,12 @@ class SmtpSession:
         self._waker.setblocking(False)
         self._wakened.setblocking(False)
         self._selector.register(self._wakened, selectors.EVENT_READ, None)
-        self._free: deque[_Connection] = deque()
-        self._busy: dict[int, _Connection] = {}
+        self._free: deque[Connection] = deque()
+        self._busy: dict[int, Connection] = {}
         self._done: list[Outcome] = []
         self._target = self._limit = connections
         self._openers = ThreadPoolExecutor(max_workers=min(connections, 8), thread_name_prefix="smtp-open")
-        self._opening: list[Future[_Connection]] = []
+        self._opening: list[Future[Connection]] = []
         self._open_again_at = 0.0
         self._trouble: ChannelError | None = None
         self._check_at = 0.0
@@ -195,7 +180,7 @@ class SmtpSession:
                 else:
                     self._target = max(1, alive)  # the server wants no more than these
 
-    def _keep(self, connection: _Connection) -> None:
+    def _keep(self, connection: Connection) -> None:
         connection.socket.setblocking(False)
         self._selector.register(connection.socket, selectors.EVENT_READ, connection)
         self._free.append(connection)
@@ -209,12 +194,12 @@ class SmtpSession:
 
     # ── moving bytes ──
 
-    def _write(self, connection: _Connection, data: bytes) -> None:
+    def _write(self, connection: Connection, data: bytes) -> None:
         connection.deadline = time.monotonic() + self._address.timeout_seconds
         connection.unsent = memoryview(data)
         self._flush(connection)
 
-    def _flush(self, connection: _Connection) -> None:
+    def _flush(self, connection: Connection) -> None:
         try:
             while connection.unsent:
                 sent = connection.socket.send(connection.unsent)
@@ -228,12 +213,12 @@ class SmtpSession:
         if connection.is_watched_for_writing:
             self._watch_writing(connection, False)
 
-    def _watch_writing(self, connection: _Connection, is_wanted: bool) -> None:
+    def _watch_writing(self, connection: Connection, is_wanted: bool) -> None:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if is_wanted else 0)
         self._selector.modify(connection.socket, events, connection)
         connection.is_watched_for_writing = is_wanted
 
-    def _read(self, connection: _Connection) -> None:
+    def _read(self, connection: Connection) -> None:
         if connection.socket.fileno() < 0:
             return  # closed earlier in this round
         try:
@@ -263,7 +248,7 @@ class SmtpSession:
 
     # ── ending ──
 
-    def _finish(self, connection: _Connection, reply: Reply) -> None:
+    def _finish(self, connection: Connection, reply: Reply) -> None:
         parcel = connection.parcel
         if parcel is None:
             return
@@ -278,7 +263,7 @@ class SmtpSession:
         if connection.conversation.is_closing:
             self._discard(connection)
 
-    def _lose(self, connection: _Connection, reason: str) -> None:
+    def _lose(self, connection: Connection, reason: str) -> None:
         """The connection is over. With the last byte of the body given out, nobody knows what became of it."""
         parcel = connection.parcel
         if parcel is not None:
@@ -286,7 +271,7 @@ class SmtpSession:
             self._done.append(Outcome(parcel.key, UNKNOWN if is_in_doubt else DEFERRED, None, reason))
         self._discard(connection)
 
-    def _discard(self, connection: _Connection) -> None:
+    def _discard(self, connection: Connection) -> None:
         self._busy.pop(connection.socket.fileno(), None)
         if connection in self._free:
             self._free.remove(connection)
@@ -294,71 +279,7 @@ class SmtpSession:
         connection.socket.close()
 
 
-def open_connection(address: SmtpAddress, context: ssl.SSLContext) -> _Connection:
-    """Connects, encrypts by policy, signs in. Raises ChannelUnavailable or ChannelRefused with the server's words."""
-    client: smtplib.SMTP | None = None
-    timeout = min(address.timeout_seconds, 30.0)
-    try:
-        if address.is_tls:
-            client = smtplib.SMTP_SSL(address.host, address.port, timeout=timeout, context=context)
-        else:
-            client = smtplib.SMTP(address.host, address.port, timeout=timeout)
-        client.ehlo_or_helo_if_needed()
-        if not address.is_tls and address.starttls != "never":
-            _start_tls(client, address, context)
-        if address.user:
-            _sign_in(client, address)
-        if client.sock is None:
-            raise ChannelUnavailable("The mail server closed the connection.")
-        client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        conversation = Conversation(can_pipeline=client.has_extn("pipelining"))
-        return _Connection(client.sock, conversation, client.has_extn("smtputf8"))
-    except smtplib.SMTPResponseException as error:
-        _hang_up(client)
-        raise ChannelUnavailable(_words(error), error.smtp_code) from error
-    except ssl.SSLError as error:
-        _hang_up(client)
-        raise ChannelUnavailable(f"No secure connection to the mail server: {error.reason or error}.") from error
-    except (OSError, smtplib.SMTPException) as error:
-        _hang_up(client)
-        raise ChannelUnavailable(f"No connection to the mail server: {error}.") from error
-    except ChannelError:
-        _hang_up(client)
-        raise
-
-
-def _start_tls(client: smtplib.SMTP, address: SmtpAddress, context: ssl.SSLContext) -> None:
-    if client.has_extn("starttls"):
-        client.starttls(context=context)
-        client.ehlo()
-    elif address.starttls == "required":
-        raise ChannelUnavailable("The mail server offers no STARTTLS, and SMTP_URL requires it.")
-
-
-def _sign_in(client: smtplib.SMTP, address: SmtpAddress) -> None:
-    if not isinstance(client.sock, ssl.SSLSocket) and not address.is_loopback:
-        raise ChannelRefused("The password is not sent over a connection that is not encrypted.")
-    try:
-        client.login(address.user or "", address.password or "")
-    except smtplib.SMTPAuthenticationError as error:
-        if 500 <= error.smtp_code < 600:
-            raise ChannelRefused(_words(error), error.smtp_code) from error
-        raise
-    except smtplib.SMTPNotSupportedError as error:
-        raise ChannelRefused(f"The mail server offers no way to sign in: {error}.") from error
-
-
-def _words(error: smtplib.SMTPResponseException) -> str:
-    said = error.smtp_error.decode("utf-8", "replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
-    return f"The mail server says {error.smtp_code} {said[:300]}"
-
-
-def _hang_up(client: smtplib.SMTP | None) -> None:
-    if client is not None:
-        client.close()
-
-
-def _close_late(future: Future[_Connection]) -> None:
+def _close_late(future: Future[Connection]) -> None:
     if not future.cancelled() and future.exception() is None:
         future.result().socket.close()
 

@@ -27,6 +27,7 @@ KEPT_HEADERS = ("User-Agent", "Content-Encoding", "Content-Length", "Idempotency
 LONGEST_HEADER = 300
 # As a person reads it in Zapier's test: what it is before what it has.
 ANSWER_ORDER = ("id", "status", "email", "name", "phone", "source", "segment", "segments", "subscription", "warnings")
+BROKEN = "The body broke off before its announced end. Nothing was kept; send it again."
 TOO_LARGE = f"A body may have {MOST_BYTES // 1024} KiB. This one was not kept."
 
 
@@ -87,12 +88,15 @@ def _read_body() -> bytes:
     request.max_content_length = MOST_BYTES
     try:
         # Never request.form: it would empty the stream and leave nothing to keep.
-        return request.get_data(cache=False, parse_form_data=False)
+        body = request.get_data(cache=False, parse_form_data=False)
     except RequestEntityTooLarge:
         raise
     except Exception as error:  # gunicorn's own errors for broken chunks are the client's mistakes
         current_app.logger.info("a webhook body could not be received: %s", type(error).__name__)
-        raise BodyBroken("The body could not be received as announced.") from error
+        raise BodyBroken(BROKEN) from error
+    if request.content_length is not None and len(body) < request.content_length:
+        raise BodyBroken(BROKEN)
+    return body
 
 
 class BodyBroken(LuxError):

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings the programs that tests and benchmarks need beside Python, on Debian and Ubuntu by itself.
-# Usage: sh tests/prepare.sh chromium node gates postfix nginx
+# Usage: sh tests/prepare.sh chromium node gates postfix nginx journal
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -42,6 +42,9 @@ for part in "$@"; do
         ;;
     postfix)
         command -v smtp-source >/dev/null 2>&1 || [ -x /usr/sbin/smtp-source ] || install postfix "smtp-source of postfix"
+        ;;
+    journal)
+        [ -x /usr/lib/systemd/systemd-journal-remote ] || install systemd-journal-remote "systemd's journal programs"
         ;;
     nginx)
         command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || install nginx nginx
