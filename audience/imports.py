@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 
 from audience.contacts import LONGEST_SOURCE, LONGEST_VALUE, read_tags
+from audience.exports import stream_rows
 from audience.import_runs import IMPORT_TASK, run_import
 from audience.segments import add_segment, get_segment
 from errors import Conflict, InputInvalid, NotFound
@@ -221,12 +222,11 @@ def stream_refused_rows(made: ContactImport) -> Iterator[str]:
         select(ContactImportRow)
         .where(ContactImportRow.import_id == made.id, ContactImportRow.complaint.is_not(None))
         .order_by(ContactImportRow.row_number)
-        .execution_options(yield_per=500)
     )
     width = len(made.options["headings"])
     rows = (
         [*((row.before or {}).get("cells", []) + [""] * width)[:width], row.row_number, row.complaint]
-        for row in db.session.scalars(query)
+        for row in stream_rows(query)
     )
     return write_rows([*made.options["headings"], "LUX line", "LUX reason"], rows)
 

@@ -11,6 +11,7 @@ from audience.consent import find_suppression, list_consents
 from audience.segment_queries import segment_query
 from campaigns.results import reason_words
 from campaigns.tallies import WAITING_STATES
+from channels.outbox import SUFFIX
 from errors import InputInvalid
 from extensions import db
 from lib.email_addresses import AddressInvalid, canonical_address
@@ -75,6 +76,8 @@ def _find_message(campaign: Campaign, contact: Contact | None, address: str) -> 
 def _by_ledger(message: Message, contact: Contact | None, address: str) -> Explanation:
     waiting = "Not yet. The message waits for its next try." if message.attempts else "Not yet. The message waits."
     answer = waiting if message.state in WAITING_STATES else ANSWERS[message.state]
+    if message.state == "sent" and (message.queue_id or "").endswith(SUFFIX):
+        answer = "No mail server was set up, so the message was written to the test outbox."
     reason = reason_words(message)
     if message.state != "sent" and message.reason:
         answer = f"{answer} {reason}."

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Flask, Response, current_app, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -37,14 +37,13 @@ from agents.runs import (
     start_run,
     stop_run,
 )
-from audience.segments import list_segments
+from audience.segments import find_segment, list_segments
 from campaigns.audience_count import count_audience
 from campaigns.brand import get_brand, list_links, measure_brand
 from campaigns.mail_brand import get_mail_brand
 from campaigns.rendering import render_campaign
 from config import current_settings
 from errors import Conflict, InputInvalid, LuxError, NotFound
-from extensions import db
 from models import AgentRun, AgentRunEvent, AgentRunVersion
 
 page = Blueprint("agents", __name__)
@@ -130,7 +129,8 @@ def events(key: str, run_id: int) -> Response:
     get_run(run_id, key)
     given = request.headers.get("Last-Event-ID") or request.args.get("after", "0")
     after = int(given) if given.isdigit() and len(given) < 10 else 0
-    response = Response(stream_with_context(_stream(run_id, after)), mimetype="text/event-stream")
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the documented way to the app itself
+    response = Response(_stream(app, run_id, after), mimetype="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
@@ -351,10 +351,7 @@ def _read_draft(run: AgentRun) -> dict[str, Any]:
 def _count(segment_id: str) -> Any:
     if not segment_id.isdigit() or len(segment_id) > 12:
         return None
-    try:
-        return count_audience(int(segment_id))
-    except NotFound:
-        return None
+    return count_audience(int(segment_id)) if find_segment(int(segment_id)) is not None else None
 
 
 def _named(fields: Mapping[str, str]) -> dict[str, str]:
@@ -363,28 +360,27 @@ def _named(fields: Mapping[str, str]) -> dict[str, str]:
     return {name: f"{names[name]}: {text}" if name in names else text for name, text in fields.items()}
 
 
-def _stream(run_id: int, after: int) -> Iterator[str]:
+def _stream(app: Flask, run_id: int, after: int) -> Iterator[str]:
     """Events as they come. Held open while there is a free place; no database connection is kept between two looks."""
     is_held = HELD_STREAMS.acquire(blocking=False)
     try:
         yield f"retry: {300 if is_held else 1000}\n\n"
         until = time.monotonic() + (HOLD_SECONDS if is_held else 0)
         while True:
-            found = list_events(run_id, after)
-            state = get_run(run_id).state
-            messages = [_message(event) for event in found]
-            last = found[-1].number if found else after
-            db.session.remove()
-            yield from messages
-            after = last
+            with app.app_context():
+                state = get_run(run_id).state
+                found = [(event.number, _message(event)) for event in list_events(run_id, after)]
+            yield from (message for _, message in found)
+            after = found[-1][0] if found else after
             if state in ENDED and not found:
                 yield f"event: over\ndata: {json.dumps({'state': state})}\n\n"
                 return
-            if time.monotonic() > until:
+            if time.monotonic() > until and not (state in ENDED and found):
                 return
             if not found:
                 yield ": \n\n"
-            time.sleep(POLL_SECONDS)
+            if state not in ENDED:
+                time.sleep(POLL_SECONDS)
     finally:
         if is_held:
             HELD_STREAMS.release()

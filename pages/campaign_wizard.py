@@ -235,15 +235,15 @@ def test(campaign_id: int) -> ResponseReturnValue:
     else:
         if outcome.state == "sent":
             note_step("test", "done")
-            flash(f"The test is on its way to {address}. {_test_place()}", "success")
+            place = "It lies in the test outbox." if _is_test_outbox() else ""
+            flash(f"The test is on its way to {address}. {place}", "success")
         else:
             flash(f"The mail server did not take the test: {outcome.code or ''} {outcome.text}", "danger")
     return redirect(url_for(f"campaign_wizard.{view}", campaign_id=campaign_id), 303)
 
 
-def _test_place() -> str:
-    is_outbox = channels.email.CHANNEL.is_test_outbox(current_settings())
-    return "It lies in the test outbox." if is_outbox else ""
+def _is_test_outbox() -> bool:
+    return channels.email.CHANNEL.is_test_outbox(current_settings())
 
 
 def _save_content(campaign_id: int, content: dict[str, Any], *, is_autosave: bool) -> Campaign:
@@ -304,7 +304,7 @@ def _show_content(campaign: Campaign, content: dict[str, Any], errors: dict[str,
         block_names=list(NEW_BLOCKS),
         merge_options=[(name, f"{name}: {meaning}") for name, meaning in VALUES.items()],
         sample_name=SAMPLE_VALUES["name"],
-        test_place=_test_place(),
+        is_test_outbox=_is_test_outbox(),
         brand=brand,
     )
 
@@ -358,7 +358,7 @@ def _review_values(campaign: Campaign, errors: dict[str, str], preflight: Prefli
         "errors": errors,
         "typed_from": TYPED_FROM,
         "zone": campaign.timezone or current_settings().timezone,
-        "test_place": _test_place(),
+        "is_test_outbox": _is_test_outbox(),
         "may_change": has_role("marketer") and campaign.state == "draft",
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -178,7 +178,7 @@ def undo(import_id: int) -> ResponseReturnValue:
 def refused(import_id: int) -> ResponseReturnValue:
     """The rows that could not be taken, with the reason, to mend and import again."""
     made = get_import(import_id)
-    response = Response(stream_with_context(stream_refused_rows(made)), mimetype="text/csv")
+    response = Response(stream_refused_rows(made), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="refused-rows-{import_id}.csv"'
     return response
 

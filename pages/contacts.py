@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -130,7 +130,7 @@ def export() -> ResponseReturnValue:
     wanted = read_filter(request.args)
     what = "all contacts" if wanted.is_empty else "contacts by " + ", ".join(wanted.as_arguments())
     note_export(actor=_actor(), user_id=current_user.id, peer=peer(), what=what)
-    return _file(stream_with_context(stream_contacts(wanted)), "contacts.csv")
+    return _file(stream_contacts(wanted), "contacts.csv")
 
 
 @page.post("/bulk")
@@ -147,7 +147,7 @@ def bulk() -> ResponseReturnValue:
         return render_template("contacts/confirm.html", action=action, ids=ids, back=form.get("back", ""))
     if action == "export":
         note_export(actor=_actor(), user_id=current_user.id, peer=peer(), what=f"{len(ids)} chosen contacts")
-        return _file(stream_with_context(stream_contacts(ContactFilter(), ids)), "contacts.csv")
+        return _file(stream_contacts(ContactFilter(), ids), "contacts.csv")
     try:
         flash(_act(action, ids, form), "success")
     except InputInvalid as error:

@@ -9,9 +9,10 @@ from flask import Blueprint, Response, current_app, g, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from access import current_credential, is_operator_token
+from access import NotSignedIn, current_credential, is_operator_token
+from accounts.webhook_credentials import is_credential_live
 from answers import answer_http_exception, answer_lux_error
-from audience.intake import IntakeAnswer, receive, refuse
+from audience.intake import CHALLENGE, IntakeAnswer, receive, refuse
 from audience.intake_bodies import Received
 from config import current_settings
 from errors import LuxError, TooMany
@@ -52,6 +53,8 @@ def show_me() -> ResponseReturnValue:
     if is_operator_token():
         return _json(200, {"id": "operator", "name": "LUX operator", "kind": "operator"})
     credential = current_credential()
+    if not is_credential_live(credential.id):
+        raise NotSignedIn("The credential was revoked.", CHALLENGE)
     return _json(
         200,
         {

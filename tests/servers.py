@@ -61,7 +61,7 @@ class Lux:
     def count(self, table: str, where: str = "true") -> int:
         """How many committed rows a table has."""
         with self.connect() as connection:
-            row = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone()  # noqa: S608 - words from the test
+            row = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone()
             return int(row[0]) if row else 0
 
     def request(

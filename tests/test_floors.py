@@ -127,8 +127,7 @@ def test_only_noun_packages_commit() -> None:
     wrong = []
     for name, path, tree in list_modules():
         for node in ast.walk(tree):
-            is_commit = isinstance(node, ast.Attribute) and node.attr == "commit"
-            if is_commit and name not in MAY_COMMIT:
+            if isinstance(node, ast.Attribute) and node.attr == "commit" and name not in MAY_COMMIT:
                 wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert wrong == []
 

@@ -35,11 +35,12 @@ def test_an_invited_person_chooses_a_password_and_is_in(app: Flask, sign_in: Sig
     owner = sign_in("owner")
     form = {"name": "Mia", "email": "mia@lumen.example", "role": "marketer"}
     page = BeautifulSoup(owner.post("/settings/users", data=form).get_data(as_text=True), "html.parser")
-    link = page.find(id="copy-invitation-link")["value"]
-    path = link.removeprefix("http://127.0.0.1:5000")
+    link = page.select_one("#copy-invitation-link")
+    assert link is not None
+    path = str(link["value"]).removeprefix("http://127.0.0.1:5000")
     guest = app.test_client()
     page = BeautifulSoup(guest.get(path).get_data(as_text=True), "html.parser")
-    token = page.find("meta", {"name": "csrf-token"})["content"]
+    token = page.select("meta[name=csrf-token]")[0]["content"]
     assert guest.post(path, data={"password": "short", "csrf_token": token}).status_code == 422
     assert guest.post(path, data={"password": makers.PASSWORD, "csrf_token": token}).status_code == 303
     assert "mia@lumen.example" in guest.get("/settings/").get_data(as_text=True)

@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from accounts.first_start import find_owner_token
+from extensions import db
 from tests import makers
 
 
-def post_sign_in(app: Flask, email: str, password: str, target: str = "/") -> tuple[FlaskClient, object]:
+def post_sign_in(app: Flask, email: str, password: str, target: str = "/") -> tuple[FlaskClient, TestResponse]:
     client = app.test_client()
     page = client.get("/sign-in").get_data(as_text=True)
     token = page.split('name="csrf-token" content="', 1)[1].split('"', 1)[0]
@@ -92,5 +94,5 @@ def test_disabling_a_user_ends_the_session(app: Flask, sign_in: Callable[..., Fl
     client = sign_in(user=user)
     assert client.get("/waiting").status_code == 200
     user.state = "disabled"
-    makers.db.session.commit()
+    db.session.commit()
     assert client.get("/waiting").status_code == 303
