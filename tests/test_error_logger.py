@@ -22,7 +22,9 @@ import embedded_postgres
 import schema
 from config import child_environment
 from error_logger import ErrorLogger, error_logger
+from extensions import db
 from lib.redaction import Redactor
+from models import User
 from tests import makers
 
 NOWHERE = "postgresql://lux@127.0.0.1:1/lux"
@@ -198,8 +200,8 @@ def test_an_error_does_not_touch_the_sessions_half_written_row(
     broken = make_app()
 
     def explode() -> str:
-        makers.db.session.add(makers.User(email="half@lumen.example", name="Half", role="viewer"))
-        makers.db.session.flush()
+        db.session.add(User(email="half@lumen.example", name="Half", role="viewer"))
+        db.session.flush()
         raise RuntimeError("after the flush")
 
     broken.view_functions["settings.index"] = explode
@@ -229,7 +231,7 @@ def test_the_database_comes_back_and_the_spool_drains(tmp_path: Path, app: Flask
     logger = ErrorLogger(database_url=url, folder=tmp_path / "s", redactor=Redactor(), release="1", process="t")
     try:
         capture_failure(logger)
-        assert logger.flush_now(10)
+        assert logger.flush_now(30)
         embedded_postgres.stop(data_dir)
         for number in range(20):
             capture_failure(logger, number)

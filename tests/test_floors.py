@@ -33,7 +33,8 @@ NEIGHBOURS = {
     ("config", "errors"),
     ("commands", "supervisor"),
     ("schema", "embedded_postgres"),
-    ("error_logger", "error_groups"), ("error_groups", "accounts"),
+    ("error_logger", "error_groups"),
+    ("error_groups", "accounts"),
 }
 OUTSIDE = {"tests", "benchmarks", "migrations", "deploy"}
 ENVIRONMENT = re.compile(r"\bos\.(environ|getenv|environb)\b")
@@ -124,11 +125,12 @@ def test_only_the_doors_open_network_connections() -> None:
 
 
 def test_only_noun_packages_commit() -> None:
-    wrong = []
-    for name, path, tree in list_modules():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and node.attr == "commit" and name not in MAY_COMMIT:
-                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for name, path, tree in list_modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "commit" and name not in MAY_COMMIT
+    ]
     assert wrong == []
 
 
