@@ -30,7 +30,7 @@ bench: test-environment ## measure LUX beside the programs that do the same; wri
 	@sh tests/prepare.sh postfix
 	@exec $(PYTHON) -m benchmarks
 
-gates: test-environment ## measure every page with Lighthouse; writes nothing, fails below the gates of the design
+gates: test-environment ## measure every page with Lighthouse; fails below the gates of the design
 	@exec $(PYTHON) -m benchmarks gates
 
 lock: ## pin all requirements with their hashes

@@ -81,7 +81,7 @@ def _check_links(draft: Draft) -> Check:
     foreign = [block.url for block in draft.words.blocks if block.url and block.url not in allowed]
     foreign += [match[1] for match in MARKED_LINK.finditer(draft.copy) if match[1] not in allowed]
     bare_copy = MARKED_LINK.sub(" ", draft.copy)
-    foreign += [address for address in find_addresses(bare_copy) if host_of(address) not in hosts]
+    foreign += [one for one in find_addresses(bare_copy) if one not in allowed and not _is_bare_host(one, hosts)]
     if foreign:
         shown = ", ".join(dict.fromkeys(link[:80] for link in foreign))
         return Check("links", "Links", "fail", f"Leads to {shown}, which neither the brief nor the brand names.")
@@ -240,6 +240,13 @@ CHECKS: tuple[Callable[[Draft], Check], ...] = (
     _check_audience,
     _check_orders,
 )
+
+
+def _is_bare_host(address: str, hosts: set[str]) -> bool:
+    """Whether the address is no more than the name of a site that links may lead to."""
+    host = host_of(address)
+    bare = address.lower().removeprefix("https://").removeprefix("www.").rstrip("/")
+    return bool(host) and host in hosts and bare == host
 
 
 def _found(text: str, words: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """A segment's rules as a form: rows to show, read back from the fields that a browser sends.
 
-A group's rules are named `<path>.<number>.field`, `.operator`, `.value` and `.key`; an inner group has `.match` and
-`.rules.<number>…`. The paths are those by which validate_rules() names what is wrong.
+A group's rules are named `<path>.<number>.field`, `.operator`, `.value` and `.key`, with `.was` for the field that the
+page showed; an inner group has `.match` and `.rules.<number>…`. validate_rules() names what is wrong by these paths.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class ConditionRow:
     path: str
     field: str
     key: str | None
+    kind: str
     operators: list[Choice]
     operator: str
     value_kind: str
@@ -142,10 +143,12 @@ def _read_group(form: FormFields, path: str, depth: int) -> list[dict[str, Any]]
 
 def _read_condition(form: FormFields, at: str) -> dict[str, Any]:
     name = form.get(f"{at}.field", "")
+    is_as_before = form.get(f"{at}.was", name) == name
     if name == ATTRIBUTE:
         name = f"{ATTRIBUTE}{form.get(f'{at}.key', '').strip()}"
-    values = form.getlist(f"{at}.value")
-    operator = form.get(f"{at}.operator", "")
+    # What was typed for another field means nothing for this one.
+    values = form.getlist(f"{at}.value") if is_as_before else []
+    operator = form.get(f"{at}.operator", "") if is_as_before else ""
     is_many = _value_kind(name, operator) == "choices"
     return {"field": name, "operator": operator, "value": values if is_many else values[0] if values else None}
 
@@ -195,6 +198,7 @@ def _show_condition(rule: Mapping[str, Any], at: str, choices: Choices, errors: 
         path=at,
         field=ATTRIBUTE if is_free or name == ATTRIBUTE else name,
         key=name.removeprefix(ATTRIBUTE) if is_free or name == ATTRIBUTE else None,
+        kind=field.kind if field else "attribute",
         operators=[(one.name, one.label) for one in operators.values()],
         operator=str(operator),
         value_kind=kind,

@@ -42,8 +42,8 @@ from config import child_environment, load_settings
 from extensions import db
 
 MESSAGES = 10_000
-CONNECTIONS = 50
-ROUNDS = 3
+CONNECTIONS = 100
+ROUNDS = 5
 PEERS = Path(__file__).resolve().parent / "peers"
 SINK = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
 SOURCE = shutil.which("smtp-source") or "/usr/sbin/smtp-source"
@@ -251,15 +251,16 @@ class _Sink:
 def _report(runs: dict[str, list[Run]], size: int) -> int:
     print(f"\nMessages of {size / 1024:.1f} KB, {CONNECTIONS} connections, {ROUNDS} rounds, medians")
     print(f"{'':44} {'messages/s':>10} {'client CPU µs':>14}")
-    medians = {}
     for name, done in runs.items():
-        medians[name] = statistics.median(run.rate for run in done)
+        rate = statistics.median(run.rate for run in done)
         cpu = statistics.median(run.cpu_microseconds for run in done)
-        print(f"{name:44} {medians[name]:10.0f} {cpu:14.0f}")
-    ours, theirs = (next(m for n, m in medians.items() if n.startswith(who)) for who in ("LUX", "nodemailer"))
-    print(f"LUX / nodemailer: {ours / theirs:.2f} (goal {GOAL})")
+        print(f"{name:44} {rate:10.0f} {cpu:14.0f}")
+    # In turn and by pairs: whatever else the machine does meanwhile hits both of a pair alike.
+    ours, theirs = (next(r for n, r in runs.items() if n.startswith(who)) for who in ("LUX", "nodemailer"))
+    ratio = statistics.median(our.rate / their.rate for our, their in zip(ours, theirs, strict=True))
+    print(f"LUX / nodemailer, median of the rounds: {ratio:.2f} (goal {GOAL})")
     print(f"Memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
-    return 0 if ours >= GOAL * theirs else 1
+    return 0 if ratio >= GOAL else 1
 
 
 if __name__ == "__main__":

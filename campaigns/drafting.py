@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from campaigns.content import Content, read_content
 from errors import Conflict, InputInvalid, NotFound
 from extensions import db
-from lib.clean_text import one_line
+from lib.clean_text import clean_text, one_line
 from models import Campaign, CampaignVersion, Segment
 
 SHARED_VERSION_MINUTES = 10
@@ -265,7 +265,7 @@ def _checked_name(name: str) -> str:
 
 
 def _checked_goal(goal: str) -> str:
-    checked = goal.replace("\r\n", "\n").replace("\x00", "").strip()
+    checked = clean_text(goal.replace("\r\n", "\n")).strip()
     if len(checked) > LONGEST_GOAL:
         raise InputInvalid({"goal": f"Keep the goal within {LONGEST_GOAL:,} characters."})
     return checked

@@ -17,6 +17,7 @@ from models import Campaign, CampaignTally, ChannelState
 
 WEEKS = 8
 PERIOD_DAYS = 28
+SETTLING_TIME = timedelta(days=1)
 SENT_STATES = ("sending", "paused", "finished", "cancelled")
 
 
@@ -50,10 +51,14 @@ class Total:
 
 @dataclass(frozen=True)
 class Week:
-    """A week from Monday to Sunday, UTC, and the campaigns launched in it."""
+    """A week from Monday to Sunday, UTC, and the campaigns launched in it.
+
+    People open for a day after a launch: until then the rates of a week are not settled.
+    """
 
     starts_at: datetime
     total: Total
+    is_settled: bool
 
 
 def list_campaigns_named(words: str, most: int) -> list[Campaign]:
@@ -94,8 +99,10 @@ def list_weeks(now: datetime) -> list[Week]:
     totals = _totals_of(launched)
     weeks = []
     for start in starts:
-        ids = [c.id for c in launched if c.launched_at and start <= c.launched_at < start + timedelta(weeks=1)]
-        weeks.append(Week(start, sum((totals[campaign_id] for campaign_id in ids), Total())))
+        ends_at = start + timedelta(weeks=1)
+        own = [(c.id, c.launched_at) for c in launched if c.launched_at and start <= c.launched_at < ends_at]
+        total = sum((totals[campaign_id] for campaign_id, _ in own), Total())
+        weeks.append(Week(start, total, all(now - at >= SETTLING_TIME for _, at in own)))
     return weeks
 
 

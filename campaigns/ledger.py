@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import Connection as DriverConnection
-from psycopg import Cursor
+from psycopg import Cursor, OperationalError
 from sqlalchemy import Connection, create_engine, text
 
 from campaigns.bounces import note_bounce
@@ -168,11 +168,16 @@ class Step:
     """What one transaction did."""
 
     allowed: set[int] = field(default_factory=set)
-    claimed: list[ClaimedMessage] = field(default_factory=list)
-    has_claimed: bool = False
-    found_any: bool = False
     is_sending: bool = True
     counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Claim:
+    """Messages that are this worker's now, and how many it found that must not go."""
+
+    messages: list[ClaimedMessage] = field(default_factory=list)
+    suppressed: int = 0
 
 
 class Ledger:
@@ -195,10 +200,8 @@ class Ledger:
             connect_args={"connect_timeout": 5, "application_name": "lux sending"},
         )
 
-    def advance(
-        self, finished: Sequence[Finished], starting: Sequence[int], claim_limit: int, *, renews_lease: bool
-    ) -> Step:
-        """Records outcomes, notes which messages are about to leave, claims more; commits.
+    def advance(self, finished: Sequence[Finished], starting: Sequence[int], *, renews_lease: bool) -> Step:
+        """Records outcomes and notes which messages are about to leave; commits.
 
         Only the messages in `allowed` may be sent, and only after this has returned.
         """
@@ -207,9 +210,31 @@ class Ledger:
             self._renew()
         if finished or starting:
             self._move(finished, list(starting), step)
-        if claim_limit and step.is_sending:
-            self._claim(claim_limit, step)
         return step
+
+    def claim(self, limit: int) -> Claim:
+        """Takes messages that are due; commits."""
+        values = {
+            "campaign": self._campaign_id,
+            "worker": self._worker,
+            "limit": limit,
+            "wants_attributes": self._wants_attributes,
+        }
+        claim = Claim()
+        changes: Counter[str] = Counter()
+        cursor = _cursor_of(db.session.connection())
+        for message_id, state, before, address, *rest in cursor.execute(CLAIM, values, prepare=True):
+            changes[before] -= 1
+            changes[state] += 1
+            if state == "claimed":
+                domain = address.rpartition("@")[2].lower()
+                claim.messages.append(ClaimedMessage(message_id, address, domain, *rest))
+            else:
+                claim.suppressed += 1
+        # Another row of the tally than advance() uses: the two need not wait for each other.
+        add_to_tally(self._campaign_id, changes, f"{self._worker} claims")
+        db.session.commit()
+        return claim
 
     def put_off(self, waits: Sequence[tuple[int, float]]) -> None:
         """Gives claimed messages back for later, because their receiving domain wants fewer; commits."""
@@ -254,7 +279,11 @@ class Ledger:
         if all(outcome.state == SENT for outcome in outcomes):
             # The usual case: one statement that commits itself, one round trip.
             with self._engine.connect() as connection:
-                self._note(_cursor_of(connection).execute(ADVANCE, values, prepare=True), step)
+                try:
+                    self._note(_cursor_of(connection).execute(ADVANCE, values, prepare=True), step)
+                except OperationalError:
+                    connection.invalidate()
+                    raise
         else:
             # A refused message may suppress its address: both are noted in one transaction.
             refused = self._note(_cursor_of(db.session.connection()).execute(ADVANCE, values, prepare=True), step)
@@ -286,28 +315,6 @@ class Ledger:
         step.counts["suppressed"] += suppressed
         state = db.session.scalar(text("SELECT state FROM campaigns WHERE id = :id"), {"id": self._campaign_id})
         step.is_sending = state == "sending"
-        db.session.commit()
-
-    def _claim(self, limit: int, step: Step) -> None:
-        values = {
-            "campaign": self._campaign_id,
-            "worker": self._worker,
-            "limit": limit,
-            "wants_attributes": self._wants_attributes,
-        }
-        step.has_claimed = True
-        changes: Counter[str] = Counter()
-        cursor = _cursor_of(db.session.connection())
-        for message_id, state, before, address, *rest in cursor.execute(CLAIM, values, prepare=True):
-            step.found_any = True
-            changes[before] -= 1
-            changes[state] += 1
-            if state == "claimed":
-                domain = address.rpartition("@")[2].lower()
-                step.claimed.append(ClaimedMessage(message_id, address, domain, *rest))
-            else:
-                step.counts[state] += 1
-        add_to_tally(self._campaign_id, changes, self._worker)
         db.session.commit()
 
 

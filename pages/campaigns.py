@@ -17,6 +17,7 @@ from campaigns.tallies import count_states_of
 from campaigns.templates import STARTERS, get_starter
 from config import current_settings
 from errors import Conflict, InputInvalid
+from lib.clean_text import one_line
 from lib.row_ids import read_id
 
 page = Blueprint("campaigns", __name__)
@@ -50,7 +51,7 @@ def campaign_time(at: datetime | None, zone_name: str | None = None) -> str:
 @page.get("/")
 def index() -> str:
     """The list with its filters in the address."""
-    q, state = request.args.get("q", "").strip()[:200], request.args.get("state", "")
+    q, state = one_line(request.args.get("q", ""))[:200], request.args.get("state", "")
     state = state if state in STATES else ""
     older, newer = read_id(request.args.get("older")), read_id(request.args.get("newer"))
     listed = list_campaigns(q=q, state=state, older_than=older, newer_than=newer)

@@ -144,7 +144,7 @@ def bulk() -> ResponseReturnValue:
         return back
     action = form.get("action", "")
     if action in ("unsubscribe", "delete") and form.get("confirmed") != CONFIRMED:
-        return render_template("contacts/confirm.html", action=action, ids=ids, back=form.get("back", ""))
+        return render_template("contacts/confirm.html", what=action, ids=ids, back=form.get("back", ""))
     if action == "export":
         note_export(actor=_actor(), user_id=current_user.id, peer=peer(), what=f"{len(ids)} chosen contacts")
         return _file(stream_contacts(ContactFilter(), ids), "contacts.csv")

@@ -38,7 +38,7 @@ def show(name: str) -> str:
         headers=headers,
         text=_part(message, "plain"),
         has_html=bool(_part(message, "html")),
-        source=message.as_string()[:SHOWN_SOURCE],
+        source=(_folder() / name).read_bytes()[:SHOWN_SOURCE].decode("utf-8", "replace"),
     )
 
 
@@ -50,9 +50,10 @@ def show_html(name: str) -> ResponseReturnValue:
 
 
 def _part(message: EmailMessage, kind: str) -> str:
+    """The words of a part. LUX writes UTF-8 only; whatever else lies there is shown as well as it can be."""
     part: MIMEPart | None = message.get_body((kind,))
-    content = part.get_content() if part is not None else ""
-    return content if isinstance(content, str) else ""
+    payload = part.get_payload(decode=True) if part is not None else b""
+    return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
 
 
 def _folder() -> Path:

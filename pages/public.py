@@ -17,6 +17,7 @@ from lib.isolated_page import isolating_headers
 
 page = Blueprint("public", __name__)
 
+# Each address is named twice: the path converter, which takes slashes, does not take a line break.
 PRIVATE = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow, noarchive",
@@ -25,6 +26,7 @@ PRIVATE = {
 PURPOSE_HEADERS = ("Sec-Purpose", "Purpose", "X-Moz", "X-Purpose")
 
 
+@page.get(f"{CLICK_PATH}<token>")
 @page.get(f"{CLICK_PATH}<path:token>")
 def click(token: str) -> ResponseReturnValue:
     """Notes the click and leads on. The target comes from the store, whatever the address says besides."""
@@ -32,6 +34,7 @@ def click(token: str) -> ResponseReturnValue:
     return _private(redirect(target, 302)) if target else _gone()
 
 
+@page.get(f"{OPEN_PATH}<token>")
 @page.get(f"{OPEN_PATH}<path:token>")
 def opened(token: str) -> ResponseReturnValue:
     """Notes that the message was opened."""
@@ -40,6 +43,7 @@ def opened(token: str) -> ResponseReturnValue:
     return _private(Response(PIXEL, mimetype="image/gif"))
 
 
+@page.get(f"{VIEW_PATH}<token>")
 @page.get(f"{VIEW_PATH}<path:token>")
 def view(token: str) -> ResponseReturnValue:
     """The message as a page of its own, isolated like the preview."""
@@ -51,6 +55,7 @@ def view(token: str) -> ResponseReturnValue:
     return response
 
 
+@page.get(f"{UNSUBSCRIBE_PATH}<token>")
 @page.get(f"{UNSUBSCRIBE_PATH}<path:token>")
 def ask(token: str) -> ResponseReturnValue:
     """Asks for one press of a button: mail scanners open links, so opening one changes nothing."""
@@ -58,6 +63,7 @@ def ask(token: str) -> ResponseReturnValue:
     return _page("unsubscribe", token=token, preferences=preferences) if preferences else _gone()
 
 
+@page.post(f"{UNSUBSCRIBE_PATH}<token>")
 @page.post(f"{UNSUBSCRIBE_PATH}<path:token>")
 def leave(token: str) -> ResponseReturnValue:
     """Unsubscribes at once: the mail client's one click (RFC 8058) and the button of the page."""
@@ -67,6 +73,7 @@ def leave(token: str) -> ResponseReturnValue:
     return _page("left", token=token, preferences=find_preferences(token))
 
 
+@page.get(f"{PREFERENCES_PATH}<token>")
 @page.get(f"{PREFERENCES_PATH}<path:token>")
 def preferences(token: str) -> ResponseReturnValue:
     """Whether this person gets more, and the buttons to change that."""
@@ -74,6 +81,7 @@ def preferences(token: str) -> ResponseReturnValue:
     return _page("preferences", token=token, preferences=found) if found else _gone()
 
 
+@page.post(f"{PREFERENCES_PATH}<token>")
 @page.post(f"{PREFERENCES_PATH}<path:token>")
 def change(token: str) -> ResponseReturnValue:
     """Leaves or comes back, as the pressed button says."""

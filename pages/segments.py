@@ -86,7 +86,7 @@ def show(segment_id: int) -> ResponseReturnValue:
     return render_template(
         "segments/show.html",
         segment=segment,
-        sentence=describe_segment(segment),
+        words=describe_segment(segment),
         count=count_in_time(query, COUNT_WITHIN_MS),
         samples=list_samples(query),
         at=datetime.now(UTC),

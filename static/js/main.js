@@ -90,6 +90,14 @@ addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll('button[aria-busy="true"]')) button.removeAttribute("aria-busy");
 });
 
+// A form that was sent and answered by a page has arrived; an error page says that it may not have.
+
+for (const key of Object.keys(sessionStorage)) {
+  if (!key.startsWith("lux-sent:") || document.querySelector(`[data-autosave-url="${CSS.escape(key.slice(9))}"]`)) continue;
+  if (document.querySelector("[data-error-page]")) sessionStorage.setItem(`lux-draft:${key.slice(9)}`, sessionStorage.getItem(key));
+  sessionStorage.removeItem(key);
+}
+
 // htmx: content that arrived gets its modules; a lost connection says so.
 
 document.addEventListener("htmx:after:swap", (event) => {

@@ -26,3 +26,8 @@ def test_it_finds(text: str, found: list[str]) -> None:
 def test_the_host_is_read_without_www() -> None:
     assert host_of("https://www.Shop.example/a") == host_of("shop.example") == "shop.example"
     assert host_of("https://[") == ""
+
+
+@pytest.mark.parametrize("address", ["https://evil.com\\@shop.example/", "https://shop.example@evil.com/", "https://["])
+def test_an_address_that_programs_read_differently_has_no_host(address: str) -> None:
+    assert host_of(address) == ""

@@ -167,6 +167,15 @@ def test_the_chart_has_its_numbers_in_a_table_beside_it(sign_in: SignIn) -> None
     assert "900" in words_of(panel.select_one("#weeks-sent tbody"))
 
 
+def test_rates_of_a_campaign_that_was_just_launched_are_not_drawn_yet(sign_in: SignIn) -> None:
+    add_launched("Old", 8, sent=100, opens_human=40)
+    add_launched("New", 0.1, sent=100, opens_human=0)
+    panel = read(sign_in("viewer"), "/dashboard/weeks")
+    rates = [row.select("td")[0].get_text() for row in panel.select("#weeks-rates tbody tr")]
+    assert "40%" in rates
+    assert "0%" not in rates
+
+
 def test_no_campaign_ever_makes_an_empty_chart(sign_in: SignIn) -> None:
     assert "Nothing was sent in eight weeks" in words_of(read(sign_in("viewer"), "/dashboard/weeks"))
 

@@ -207,3 +207,45 @@ def test_a_cold_page_keeps_to_its_gates_of_requests_and_weight(
     assert sum(size for kind, size in sizes if kind == "Script") <= 30 * 1024, sizes
     if path == "/":
         assert 8 <= len(sizes) <= 12, sizes
+
+
+def test_text_that_cannot_be_saved_is_kept_and_put_back(
+    open_signed_in: Callable[..., Page], complaints: Complaints, lux: Lux
+) -> None:
+    complaints.allowed.append("ERR_INTERNET_DISCONNECTED")
+    page = open_signed_in("/settings/brand/")
+    state = page.locator("[data-save-state]").first
+    company = page.get_by_label("Company or brand name")
+    company.fill("Lumen Tea")
+    expect(state).to_contain_text("Saved")
+    page.context.set_offline(True)
+    company.fill("Lumen Tea and Coffee")
+    expect(state).to_contain_text("Not saved: LUX did not answer. Your text is kept in this tab.")
+    page.context.set_offline(False)
+    page.reload()
+    expect(company).to_have_value("Lumen Tea")
+    page.get_by_role("button", name="Put it back").click()
+    expect(company).to_have_value("Lumen Tea and Coffee")
+    expect(state).to_contain_text("Saved")
+    assert lux.count("brand", "company = 'Lumen Tea and Coffee'") == 1
+    page.reload()
+    expect(page.get_by_text("Text from before is still here")).to_have_count(0)
+
+
+def test_a_form_that_met_an_error_page_gives_its_text_back(
+    open_signed_in: Callable[..., Page], complaints: Complaints, lux: Lux
+) -> None:
+    complaints.allowed.append("status of 500")
+    page = open_signed_in("/settings/brand/")
+    page.get_by_label("Voice").fill("Warm and plain.")
+    with lux.connect() as connection:
+        connection.execute("ALTER TABLE brand RENAME TO brand_away")
+    try:
+        page.locator("main form").first.evaluate("form => form.requestSubmit()")
+        expect(page.get_by_role("heading", name="Something went wrong")).to_be_visible()
+    finally:
+        with lux.connect() as connection:
+            connection.execute("ALTER TABLE brand_away RENAME TO brand")
+    page.goto("/settings/brand/")
+    page.get_by_role("button", name="Put it back").click()
+    expect(page.get_by_label("Voice")).to_have_value("Warm and plain.")

@@ -8,17 +8,20 @@ export default function autosave(form) {
   const url = form.dataset.autosaveUrl;
   const state = form.querySelector("[data-save-state]") ?? document.querySelector(`[data-save-state][data-for="${form.id}"]`);
   const key = `lux-draft:${url}`;
+  const sentKey = `lux-sent:${url}`;
   let timer;
   let isSaving = false;
   let isDirty = false;
 
-  offerCopy(form, key, () => schedule());
+  offerCopy(form, key, sentKey, () => schedule());
 
   form.addEventListener("input", schedule);
   form.addEventListener("change", schedule);
   form.addEventListener("submit", () => {
     clearTimeout(timer);
     isDirty = false;
+    // Sent is not arrived: main.js lets go of this copy on the next page that is no error.
+    keepCopy(form, sentKey);
     sessionStorage.removeItem(key);
   });
   document.addEventListener("visibilitychange", () => {
@@ -86,9 +89,17 @@ function keepCopy(form, key) {
   }
 }
 
-function offerCopy(form, key, afterwards) {
-  const kept = sessionStorage.getItem(key);
-  if (!kept || kept === JSON.stringify(textOf(form))) return;
+function sameText(one, other) {
+  const plain = (pairs) => JSON.stringify(pairs.map(([name, value]) => [name, value.replace(/\r\n/g, "\n").trim()]));
+  return plain(one) === plain(other);
+}
+
+function offerCopy(form, key, sentKey, afterwards) {
+  const hasArrived = document.querySelector(".toast--success") !== null;
+  const kept = sessionStorage.getItem(key) ?? (hasArrived ? null : sessionStorage.getItem(sentKey));
+  sessionStorage.removeItem(sentKey);
+  if (!kept || sameText(JSON.parse(kept), textOf(form))) return sessionStorage.removeItem(key);
+  sessionStorage.setItem(key, kept);
   const box = document.createElement("div");
   box.className = "notice notice--warn";
   box.setAttribute("role", "status");
