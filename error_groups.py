@@ -56,102 +56,110 @@ ON CONFLICT (event_id) DO NOTHING
 
 def record_events(connection: psycopg.Connection, events: list[Event], name: str) -> bool:
     """Takes events into the database in one transaction and commits; False when `name` was recorded before."""
-    with connection.transaction():
-        fresh = connection.execute(
-            "INSERT INTO error_flushes (name) VALUES (%s) ON CONFLICT DO NOTHING RETURNING name", (name,)
-        ).fetchone()
-        if fresh is None:
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("INSERT INTO error_flushes (name) VALUES (%s) ON CONFLICT DO NOTHING RETURNING name", (name,))
+        if cursor.fetchone() is None:
             return False
         groups: dict[str, list[Event]] = defaultdict(list)
         for event in events:
             if event.get("fp") and event.get("at"):
                 groups[str(event["fp"])].append(event)
         # In one order everywhere, so that two processes never wait for each other.
-        for fingerprint in sorted(groups):
-            _record_group(connection, groups[fingerprint])
+        batches = [groups[fingerprint] for fingerprint in sorted(groups)]
+        if batches:
+            counts = _upsert_groups(cursor, batches)
+            _count_hours(cursor, batches, counts)
+            _keep_samples(cursor, batches, counts)
     return True
 
 
-def _record_group(connection: psycopg.Connection, events: list[Event]) -> None:
+def _upsert_groups(cursor: psycopg.Cursor, batches: list[list[Event]]) -> list[tuple[int, int]]:
+    """Each batch's group id and new count, in the order of the batches."""
+    cursor.executemany(_UPSERT_GROUP, [_group_values(events) for events in batches], returning=True)
+    found: list[tuple[int, int]] = []
+    for result in cursor.results():
+        row = result.fetchone()
+        found.append((row[0], row[1]) if row else (0, 0))
+    return found
+
+
+def _group_values(events: list[Event]) -> dict[str, Any]:
     newest = events[-1]
     times = [str(event["at"]) for event in events]
-    row = connection.execute(
-        _UPSERT_GROUP,
-        {
-            "fp": newest["fp"],
-            "version": VERSION,
-            "type": newest["type"],
-            "title": message_template(str(newest.get("message", "")))[:300] or newest["type"],
-            "place": newest.get("place"),
-            "source": newest.get("source", "app"),
-            "severity": newest.get("severity", "error"),
-            "count": len(events),
-            "first": min(times),
-            "last": max(times),
-            "release": newest.get("release"),
-            "resolved": list(RESOLVED_STATES),
-        },
-    ).fetchone()
-    assert row is not None  # noqa: S101 - an upsert with RETURNING always gives its row
-    _count_hours(connection, row[0], times)
-    _keep_samples(connection, row[0], row[1], [event for event in events if event.get("sample")])
+    return {
+        "fp": newest["fp"],
+        "version": VERSION,
+        "type": newest["type"],
+        "title": message_template(str(newest.get("message", "")))[:300] or newest["type"],
+        "place": newest.get("place"),
+        "source": newest.get("source", "app"),
+        "severity": newest.get("severity", "error"),
+        "count": len(events),
+        "first": min(times),
+        "last": max(times),
+        "release": newest.get("release"),
+        "resolved": list(RESOLVED_STATES),
+    }
 
 
-def _count_hours(connection: psycopg.Connection, group_id: int, times: list[str]) -> None:
-    hours: dict[datetime, int] = defaultdict(int)
-    for time in times:
-        hours[datetime.fromisoformat(time).astimezone(UTC).replace(minute=0, second=0, microsecond=0)] += 1
-    for hour, count in hours.items():
-        connection.execute(
-            "INSERT INTO error_hours AS h (group_id, hour, count) VALUES (%s, %s, %s) "
-            "ON CONFLICT (group_id, hour) DO UPDATE SET count = h.count + excluded.count",
-            (group_id, hour, count),
-        )
-
-
-def _keep_samples(connection: psycopg.Connection, group_id: int, count: int, samples: list[Event]) -> None:
-    """The first five, then one more each time the count doubles, and always the latest."""
-    if not samples:
-        return
-    room = FIRST_SAMPLES + max(0, count.bit_length() - 3)
-    kept = connection.execute(
-        "SELECT count(*) FILTER (WHERE NOT is_latest) FROM error_log WHERE group_id = %s", (group_id,)
-    ).fetchone()
-    free = room - (kept[0] if kept else 0)
-    if free > 0:
-        demoted = connection.execute(
-            "UPDATE error_log SET is_latest = false WHERE group_id = %s AND is_latest", (group_id,)
-        )
-        free -= demoted.rowcount
-    else:
-        connection.execute("DELETE FROM error_log WHERE group_id = %s AND is_latest", (group_id,))
-    *earlier, latest = samples
-    for sample in earlier[: max(0, free)]:
-        _insert_sample(connection, group_id, sample, is_latest=False)
-    _insert_sample(connection, group_id, latest, is_latest=True)
-
-
-def _insert_sample(connection: psycopg.Connection, group_id: int, event: Event, *, is_latest: bool) -> None:
-    connection.execute(
-        _INSERT_SAMPLE,
-        {
-            "type": event["type"],
-            "message": event.get("message", ""),
-            "stack": event.get("stack"),
-            "endpoint": event.get("endpoint"),
-            "method": event.get("method"),
-            "user_id": event.get("user_id"),
-            "severity": event.get("severity", "error"),
-            "at": event["at"],
-            "group_id": group_id,
-            "id": event["id"],
-            "is_latest": is_latest,
-            "request_id": event.get("request_id"),
-            "release": event.get("release"),
-            "fp": event["fp"],
-            "context": Jsonb(event.get("context") or {}),
-        },
+def _count_hours(cursor: psycopg.Cursor, batches: list[list[Event]], counts: list[tuple[int, int]]) -> None:
+    hours: dict[tuple[int, datetime], int] = defaultdict(int)
+    for events, (group_id, _) in zip(batches, counts, strict=True):
+        for event in events:
+            at = datetime.fromisoformat(str(event["at"])).astimezone(UTC)
+            hours[group_id, at.replace(minute=0, second=0, microsecond=0)] += 1
+    cursor.executemany(
+        "INSERT INTO error_hours AS h (group_id, hour, count) VALUES (%s, %s, %s) "
+        "ON CONFLICT (group_id, hour) DO UPDATE SET count = h.count + excluded.count",
+        [(group_id, hour, count) for (group_id, hour), count in hours.items()],
     )
+
+
+def _keep_samples(cursor: psycopg.Cursor, batches: list[list[Event]], counts: list[tuple[int, int]]) -> None:
+    """The first five of a group, then one more each time its count doubles, and always the latest."""
+    ids = [group_id for group_id, _ in counts]
+    cursor.execute(
+        "SELECT group_id, count(*) FILTER (WHERE NOT is_latest), count(*) FILTER (WHERE is_latest) "
+        "FROM error_log WHERE group_id = ANY(%s) GROUP BY group_id",
+        (ids,),
+    )
+    kept = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
+    demoted: list[int] = []
+    dropped: list[int] = []
+    rows: list[dict[str, Any]] = []
+    for events, (group_id, count) in zip(batches, counts, strict=True):
+        samples = [event for event in events if event.get("sample")]
+        if not samples:
+            continue
+        steady, latest_count = kept.get(group_id, (0, 0))
+        free = FIRST_SAMPLES + max(0, count.bit_length() - 3) - steady
+        (demoted if free > 0 else dropped).append(group_id)
+        *earlier, latest = samples
+        rows += [_sample_values(group_id, event, is_latest=False) for event in earlier[: max(0, free - latest_count)]]
+        rows.append(_sample_values(group_id, latest, is_latest=True))
+    cursor.execute("UPDATE error_log SET is_latest = false WHERE is_latest AND group_id = ANY(%s)", (demoted,))
+    cursor.execute("DELETE FROM error_log WHERE is_latest AND group_id = ANY(%s)", (dropped,))
+    cursor.executemany(_INSERT_SAMPLE, rows)
+
+
+def _sample_values(group_id: int, event: Event, *, is_latest: bool) -> dict[str, Any]:
+    return {
+        "type": event["type"],
+        "message": event.get("message", ""),
+        "stack": event.get("stack"),
+        "endpoint": event.get("endpoint"),
+        "method": event.get("method"),
+        "user_id": event.get("user_id"),
+        "severity": event.get("severity", "error"),
+        "at": event["at"],
+        "group_id": group_id,
+        "id": event["id"],
+        "is_latest": is_latest,
+        "request_id": event.get("request_id"),
+        "release": event.get("release"),
+        "fp": event["fp"],
+        "context": Jsonb(event.get("context") or {}),
+    }
 
 
 # ── reading ──

@@ -24,7 +24,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b"), "<ip>"),
     (re.compile(r"\b0x[0-9a-f]+\b", re.IGNORECASE), "<hex>"),
     (re.compile(r"'(?:[^'\\\n]|\\.){0,300}'|\"(?:[^\"\\\n]|\\.){0,300}\"|‘[^’\n]{0,300}’|“[^”\n]{0,300}”"), "<value>"),
-    (re.compile(r"(?<==)\([^()\n]{0,300}\)"), "<value>"),
+    (re.compile(r"(?<==)(?:\([^()\n]{0,300}\)|[^\s,;&()<>]{1,300})"), "<value>"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12,}\b", re.IGNORECASE), "<hex>"),
     (re.compile(r"\b(?=\w*\d)(?=\w*[A-Za-z])[\w-]{16,}\b"), "<id>"),
     (re.compile(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*(?![\w])"), "<n>"),

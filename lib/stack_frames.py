@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from functools import lru_cache
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -13,6 +14,7 @@ MOST_FRAMES = 30
 LINES_AROUND = 3
 MOST_LOCALS = 20
 LONGEST_LOCAL = 300
+MOST_FRAMES_WITH_LOCALS = 5
 
 
 def describe_frames(
@@ -23,7 +25,12 @@ def describe_frames(
     while traceback is not None:
         found.append((traceback.tb_frame, traceback.tb_lineno))
         traceback = traceback.tb_next
-    return [_describe(frame, line, root, redactor, with_locals) for frame, line in found[-MOST_FRAMES:]]
+    kept = found[-MOST_FRAMES:]
+    first_with_locals = len(kept) - MOST_FRAMES_WITH_LOCALS
+    return [
+        _describe(frame, line, root, redactor, with_locals and at >= first_with_locals)
+        for at, (frame, line) in enumerate(kept)
+    ]
 
 
 def _describe(frame: FrameType, line: int, root: str, redactor: Redactor, with_locals: bool) -> dict[str, Any]:
@@ -50,7 +57,13 @@ def _short(path: str, root: str) -> str:
 
 def _lines_around(path: str, line: int, redactor: Redactor) -> list[str]:
     first = max(1, line - LINES_AROUND)
-    return [redactor.text(linecache.getline(path, n).rstrip()) for n in range(first, line + LINES_AROUND + 1)]
+    return [_read_line(path, n, redactor) for n in range(first, line + LINES_AROUND + 1)]
+
+
+@lru_cache(maxsize=8192)
+def _read_line(path: str, number: int, redactor: Redactor) -> str:
+    """A line of source; the process runs the code that it has read, so a line is read and redacted once."""
+    return redactor.text(linecache.getline(path, number).rstrip())
 
 
 def _locals(frame: FrameType, redactor: Redactor) -> dict[str, Any]:
