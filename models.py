@@ -389,9 +389,23 @@ class IntakeBody(Model):
     __tablename__ = "intake_bodies"
     __table_args__ = (
         one_of("state", INTAKE_STATES),
-        Index("ix_intake_bodies_state", "state", text("id DESC")),
-        Index("ix_intake_bodies_same", "credential_id", "sha256", "received_at"),
-        Index("uq_intake_bodies_idempotency", "credential_id", "idempotency_key", unique=True),
+        # Each post writes its row twice: every index covers only the rows that somebody looks for by it.
+        Index("ix_intake_bodies_open", "state", text("id DESC"), postgresql_where=text("state <> 'done'")),
+        Index(
+            "ix_intake_bodies_same",
+            "credential_id",
+            "sha256",
+            "received_at",
+            postgresql_where=text("state = 'done' AND reason IS NULL"),
+        ),
+        Index("ix_intake_bodies_contact", "contact_id", postgresql_where=text("contact_id IS NOT NULL")),
+        Index(
+            "uq_intake_bodies_idempotency",
+            "credential_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
         Index(
             "uq_intake_bodies_dead",
             "credential_id",
@@ -410,13 +424,13 @@ class IntakeBody(Model):
     body: Mapped[bytes] = mapped_column(deferred=True)
     sha256: Mapped[str]
     idempotency_key: Mapped[str | None]
-    received_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     state: Mapped[str] = mapped_column(server_default="new")
     reason: Mapped[str | None]
     detail: Mapped[str | None]
     seen_count: Mapped[int] = mapped_column(server_default="1")
     attempts: Mapped[int] = mapped_column(server_default="0")
-    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="SET NULL"), index=True)
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="SET NULL"))
     answer_status: Mapped[int | None]
     answer: Mapped[dict[str, Any] | None]
     processed_at: Mapped[datetime | None]
@@ -614,6 +628,8 @@ class ChannelState(Model):
     channel: Mapped[str] = mapped_column(primary_key=True)
     is_paused: Mapped[bool] = mapped_column(server_default="false")
     reason: Mapped[str | None]
+    rest_count: Mapped[int] = mapped_column(server_default="0")
+    rests_until: Mapped[datetime | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -623,7 +639,6 @@ class ReceivingDomain(Model):
     __tablename__ = "receiving_domains"
 
     domain: Mapped[str] = mapped_column(primary_key=True)
-    rate_per_second: Mapped[float | None]
     slowed_until: Mapped[datetime | None]
     last_response: Mapped[str | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())

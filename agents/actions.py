@@ -12,7 +12,8 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from agents.drafts import path_of, sentence_of
-from audience.segments import find_segment
+from audience.rules import validate_rules
+from audience.segments import add_segment, archive_segment, find_segment, list_segments
 from campaigns.content import read_content
 from campaigns.drafting import archive_campaign, content_of, draft_campaign, get_campaign
 from campaigns.mail_brand import get_mail_brand
@@ -37,7 +38,7 @@ class DraftEmailCampaign(BaseModel):
 
 @dataclass(frozen=True)
 class Action(Generic[PayloadT]):
-    """One thing that can be proposed. `carry_out` works within the caller's transaction; `undo` may commit."""
+    """One thing that can be proposed. `carry_out` and `undo` may end the caller's transaction."""
 
     key: str
     label: str
@@ -47,6 +48,7 @@ class Action(Generic[PayloadT]):
     carry_out: Callable[[PayloadT, Proposal, int | None], Outcome]
     undo: Callable[[Mapping[str, Any]], None]
     find_address: Callable[[Mapping[str, Any]], str]
+    done: str
     days_valid: int = 14
 
 
@@ -100,6 +102,42 @@ def _campaign_address(outcome: Mapping[str, Any]) -> str:
     return f"/campaigns/{int(outcome['campaign_id'])}/content"
 
 
+class DraftSegment(BaseModel):
+    """A segment by rules."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+    description: Annotated[str, StringConstraints(max_length=500)] = ""
+    rules: dict[str, Any]
+
+
+def _check_segment(payload: DraftSegment) -> None:
+    validate_rules(payload.rules)
+    if any(segment.name.lower() == payload.name.lower() for segment in list_segments()):
+        raise InputInvalid({"name": "There is a segment of this name already."})
+
+
+def _describe_segment(payload: DraftSegment) -> str:
+    return f"Adds the segment “{payload.name}”. No contact is changed by it."
+
+
+def _add_segment(payload: DraftSegment, _proposal: Proposal, _user_id: int | None) -> Outcome:
+    segment = add_segment(payload.name, rules=payload.rules, description=payload.description, made_by="Email & CRM")
+    return {"segment_id": segment.id}
+
+
+def _undo_segment(outcome: Mapping[str, Any]) -> None:
+    try:
+        archive_segment(int(outcome["segment_id"]))
+    except NotFound as error:
+        raise Conflict("The segment is gone already.") from error
+
+
+def _segment_address(outcome: Mapping[str, Any]) -> str:
+    return f"/segments/{int(outcome['segment_id'])}"
+
+
 ACTIONS: list[Action[Any]] = [
     Action(
         key="draft_email_campaign",
@@ -110,6 +148,18 @@ ACTIONS: list[Action[Any]] = [
         carry_out=_draft_campaign,
         undo=_undo_campaign,
         find_address=_campaign_address,
+        done="The draft is in Campaigns. Nothing is sent yet.",
+    ),
+    Action(
+        key="draft_segment",
+        label="Add a segment",
+        payload=DraftSegment,
+        check=_check_segment,
+        describe=_describe_segment,
+        carry_out=_add_segment,
+        undo=_undo_segment,
+        find_address=_segment_address,
+        done="The segment is there.",
     ),
 ]
 

@@ -112,6 +112,8 @@ class Task(Generic[BriefT, ResultT]):
     assume: Callable[[BriefT, Context], list[str]]
     lines: Callable[[ResultT], list[str]]
     examples: tuple[BriefExample, ...] = ()
+    accept: str = "Accept"
+    has_preview: bool = False
     longest_answer_tokens: int = 2500
 
 

@@ -1,4 +1,4 @@
-"""Email & CRM: writes the whole e-mail campaign, from brief to a draft that is ready to send."""
+"""Email & CRM: writes the whole e-mail campaign, from brief to a draft; makes segments of words."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from agents.campaign_brief import (
 from agents.campaign_checks import check_campaign_words
 from agents.campaign_context import read_campaign_context
 from agents.campaign_copy import write_campaign
+from agents.segment_task import SEGMENT
 
 SYSTEM = """You write e-mail campaigns for the brand that the data describes. You write as that brand.
 
@@ -148,6 +149,8 @@ CAMPAIGN: Task[CampaignBrief, EmailCampaign] = Task(
     assume=assume,
     lines=list_lines,
     examples=EXAMPLES,
+    accept="Turn into campaign",
+    has_preview=True,
 )
 
 AGENT = Agent(
@@ -155,12 +158,11 @@ AGENT = Agent(
     label="Email & CRM",
     verb_line="Writes whole e-mail campaigns for your segments",
     icon="mail",
-    tasks=(CAMPAIGN,),
+    tasks=(CAMPAIGN, SEGMENT),
     planned=(
         PlannedTask("Sequence", "A welcome or follow-up series with its timing."),
-        PlannedTask("Segment from words", "Say whom you mean; the agent makes the rules for you to edit."),
         PlannedTask("Health of your audience", "Who hears from you, who has stopped listening, and what to do."),
     ),
     reads=("the brand page", "the segment and its consent", "the results of past campaigns", "when people click"),
-    feeds=("campaign drafts",),
+    feeds=("campaign drafts", "segments"),
 )

@@ -142,9 +142,14 @@ def approve_proposal(proposal_id: int, user: User, *, note: str = "", peer: str 
         return get_proposal(proposal_id)
     _expect_waiting(proposal)
     action = get_action(proposal.action)
-    payload = read_payload(action, proposal.payload)
-    proposal.outcome = action.carry_out(payload, proposal, user.id)
-    _decide(proposal, "done", user, note, peer)
+    # Some noun packages commit what they make: the decision stands before, so that it is in the same transaction.
+    try:
+        payload = read_payload(action, proposal.payload)
+        _decide(proposal, "done", user, note, peer)
+        proposal.outcome = action.carry_out(payload, proposal, user.id)
+    except LuxError:
+        db.session.rollback()
+        raise
     db.session.commit()
     return proposal
 
@@ -158,13 +163,18 @@ def refuse_proposal(proposal_id: int, user: User, *, note: str = "", peer: str |
     return proposal
 
 
-def change_proposal(proposal_id: int, user: User, *, name: str, subject: str, preheader: str) -> Proposal:
-    """Edits a waiting campaign proposal before it is approved; commits. Raises InputInvalid, Conflict, NotFound."""
+def change_proposal(proposal_id: int, user: User, *, name: str, subject: str = "", preheader: str = "") -> Proposal:
+    """Edits a waiting proposal before it is approved; commits. Raises InputInvalid, Conflict, NotFound.
+
+    Subject and preheader are a campaign's; a proposal without content has only a name.
+    """
     proposal = _lock(proposal_id)
     _expect_waiting(proposal)
     action = get_action(proposal.action)
-    content = {**proposal.payload["content"], "subject": subject.strip(), "preheader": preheader.strip()}
-    payload = read_payload(action, {**proposal.payload, "name": name, "content": content})
+    changed = {**proposal.payload, "name": name}
+    if "content" in changed:
+        changed["content"] = {**changed["content"], "subject": subject.strip(), "preheader": preheader.strip()}
+    payload = read_payload(action, changed)
     proposal.payload = payload.model_dump(mode="json")
     add_audit_entry("proposal_edited", actor=user.name, user_id=user.id, subject=f"proposal {proposal.id}")
     db.session.commit()

@@ -21,7 +21,7 @@ import ai
 from agents.base import Check, Context
 from agents.drafts import PLAYBOOK_NOTE, add_version, make_envelope, path_of, sentence_of, task_of
 from agents.runs import make_question, read_stream
-from errors import LuxError
+from errors import InputInvalid, LuxError
 from extensions import db
 from models import AgentRun, AgentRunEvent, AiCall
 
@@ -186,7 +186,10 @@ class _Runner:
             if any(one["type"] == "json_invalid" for one in error.errors()):
                 complaints = ["The answer is not JSON."]
             return None, complaints
-        result = self._task.complete(self._brief, context, words)
+        try:
+            result = self._task.complete(self._brief, context, words)
+        except InputInvalid as error:
+            return None, [f"{name}: {text}" for name, text in error.fields.items()]
         checks: list[Check] = self._task.check(self._brief, context, result)
         db.session.rollback()
         return result, [f"{check.label}: {check.detail}" for check in checks if check.verdict == "fail"]

@@ -53,6 +53,7 @@ log = logging.getLogger("lux.intake")
 
 RULES_SECONDS = 2.0
 MOST_TOGETHER = 32
+LINGER_SECONDS = 0.002
 STALE_SECONDS = 30.0
 SWEEP_LIMIT = 500
 MOST_ATTEMPTS = 5
@@ -82,9 +83,11 @@ class _State:
     looked_at: float = float("-inf")
     draining: threading.Lock = field(default_factory=threading.Lock)
     # Threads that wait for the database at the same time share one statement and one commit.
-    keeping: Batches[Received, Kept | None] = field(default_factory=lambda: Batches(_keep_all, MOST_TOGETHER))
+    keeping: Batches[Received, Kept | None] = field(
+        default_factory=lambda: Batches(_keep_all, MOST_TOGETHER, linger_seconds=LINGER_SECONDS)
+    )
     arriving: Batches[tuple[Arrival, int], Outcome | None] = field(
-        default_factory=lambda: Batches(_arrive_all, MOST_TOGETHER)
+        default_factory=lambda: Batches(_arrive_all, MOST_TOGETHER, linger_seconds=LINGER_SECONDS)
     )
 
 

@@ -24,10 +24,12 @@ T = TypeVar("T")
 PAUSE_SECONDS = 0.5
 CONNECT_TIMEOUT_SECONDS = 3
 # A statement may wait for another's lock on the same contact, never as long as gunicorn waits for a worker.
-# The few statements are large and never differ: their plans are made once.
+# The few statements are large and never differ: their plans are made once, perhaps on empty tables, so they must be
+# plans that stay good when these have grown.
 SERVER_OPTIONS = (
     "-c statement_timeout=15000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000"
     " -c plan_cache_mode=force_generic_plan -c jit=off"
+    " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off"
 )
 
 # What says that the database is not there, or not for us, rather than that a statement is wrong.

@@ -20,6 +20,7 @@ from models import SUBSCRIPTIONS, Campaign, Contact, Segment
 
 TOP = "rules"
 NEW_CONDITION: dict[str, Any] = {"field": "subscription", "operator": "is", "value": "subscribed"}
+USUAL_VALUES: dict[str, Any] = {"days": 30, "choice": "subscribed"}
 SAMPLED_CONTACTS = 500
 MOST_KEYS = 60
 MOST_CAMPAIGNS = 200
@@ -146,11 +147,19 @@ def _read_condition(form: FormFields, at: str) -> dict[str, Any]:
     is_as_before = form.get(f"{at}.was", name) == name
     if name == ATTRIBUTE:
         name = f"{ATTRIBUTE}{form.get(f'{at}.key', '').strip()}"
-    # What was typed for another field means nothing for this one.
-    values = form.getlist(f"{at}.value") if is_as_before else []
-    operator = form.get(f"{at}.operator", "") if is_as_before else ""
+    if not is_as_before:
+        return _fresh_condition(name)
+    values = form.getlist(f"{at}.value")
+    operator = form.get(f"{at}.operator", "")
     is_many = _value_kind(name, operator) == "choices"
     return {"field": name, "operator": operator, "value": values if is_many else values[0] if values else None}
+
+
+def _fresh_condition(name: str) -> dict[str, Any]:
+    """A condition on a field just chosen: what was typed for another one means nothing here."""
+    field = find_field(name)
+    operator = next(iter(OPERATORS[field.kind if field else "attribute"].values()))
+    return {"field": name, "operator": operator.name, "value": USUAL_VALUES.get(operator.value)}
 
 
 def _value_kind(name: str, operator: str) -> str:

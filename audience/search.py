@@ -38,6 +38,7 @@ ADDED_DAYS = ("1", "7", "30", "90", "365")
 EXACT_WITHIN_MS = 120
 MOST_SOURCES = 100
 MOST_WORDS = 8
+RARE_MATCHES = 1000
 QUERY_CANCELED = "57014"
 
 # Distinct values by jumping along the index: as many steps as there are values, not as there are contacts.
@@ -139,7 +140,7 @@ def list_contacts(
     """A page of contacts, after or before the one of an id; an id that is gone leads to the first page."""
     anchor = db.session.get(Contact, after or before) if after or before else None
     is_backward = anchor is not None and after is None
-    query = select(Contact).where(filter_condition(wanted)).limit(limit + 1)
+    query = select(Contact).where(_list_condition(wanted)).limit(limit + 1)
     if anchor is not None:
         query = query.where(_beyond(wanted.sort, anchor, is_backward=is_backward))
     rows = list(db.session.scalars(query.order_by(*_order(wanted.sort, is_backward=is_backward))))
@@ -200,6 +201,17 @@ def filter_condition(wanted: ContactFilter) -> ColumnElement[bool]:
     if wanted.phone:
         conditions.append(Contact.phone.is_not(None) if wanted.phone == "yes" else Contact.phone.is_(None))
     return conditions[0] if len(conditions) == 1 else _all(conditions[1:])
+
+
+def _list_condition(wanted: ContactFilter) -> ColumnElement[bool]:
+    """The filter for a list in order. Rare words are looked up first: PostgreSQL takes every word's beginning for a
+    frequent one and would walk the whole order in search of them."""
+    if not wanted.q:
+        return filter_condition(wanted)
+    found = db.session.scalars(select(Contact.id).where(_has_words(wanted.q)).limit(RARE_MATCHES + 1)).all()
+    if len(found) > RARE_MATCHES:
+        return filter_condition(wanted)
+    return filter_condition(replace(wanted, q="")) & Contact.id.in_(found)
 
 
 def _all(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:

@@ -74,7 +74,7 @@ def main() -> None:
         write_sparse_log(path)
         readings = measure(path)
         for reading in readings:
-            print(print("2,000 lines of 10 GB: {ms:.1f} ms ({busy_ms:.1f} of work), {mb:.0f} MB".format(**reading)))
+            print("2,000 lines of 10 GB: {ms:.1f} ms ({busy_ms:.1f} of work), {mb:.0f} MB".format(**reading))
         print(f"best {min(r['ms'] for r in readings):.1f} ms, peak {max(r['mb'] for r in readings):.0f} MB")
     print(f"redaction: {measure_redaction():,.0f} ordinary lines a second of processor time")
 

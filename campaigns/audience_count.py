@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Subquery, and_, case, func, select
+from sqlalchemy import Subquery, and_, case, func, or_, select
 
-from audience.consent import is_suppressed_contact
+from audience.consent import address_sha256_of
 from audience.segments import segment_query
 from extensions import db
-from models import Contact
+from models import Contact, Suppression
 
 LEFT = ("unsubscribed", "complained")
 
@@ -43,11 +43,13 @@ def count_audience(segment_id: int) -> AudienceCount:
 
 
 def _fates(segment_id: int) -> Subquery:
+    """What becomes of each person. The suppressions are joined, so that each address is hashed once."""
+    is_same = and_(Suppression.channel == "email", Suppression.address_sha256 == address_sha256_of(Contact.email))
     fate = case(
         (Contact.subscription.in_(LEFT), "unsubscribed"),
-        (Contact.subscription == "bounced", "suppressed"),
-        (and_(Contact.subscription == "subscribed", ~is_suppressed_contact()), "will_receive"),
-        (is_suppressed_contact(), "suppressed"),
+        (or_(Contact.subscription == "bounced", Suppression.id.is_not(None)), "suppressed"),
+        (Contact.subscription == "subscribed", "will_receive"),
         else_="no_consent",
     )
-    return select(fate.label("fate")).where(Contact.id.in_(segment_query(segment_id))).subquery()
+    statement = select(fate.label("fate")).select_from(Contact).outerjoin(Suppression, is_same)
+    return statement.where(Contact.id.in_(segment_query(segment_id))).subquery()

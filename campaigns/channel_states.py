@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from accounts.audit import add_audit_entry
+from campaigns.pacing import break_seconds
 from extensions import db
 from models import ChannelState, ReceivingDomain
 
@@ -31,6 +32,45 @@ def pause_channel(channel: str, reason: str, by_user_id: int | None = None) -> N
 def resume_channel(channel: str, by_user_id: int | None = None) -> None:
     """Lets a channel send again. Commits."""
     _change(channel, is_paused=False, reason=None, by_user_id=by_user_id)
+
+
+def find_rest(channel: str) -> tuple[float, str] | None:
+    """For how many seconds a channel rests after trouble with its server, and why; None: it does not."""
+    state = find_channel_state(channel)
+    if state is None or state.rests_until is None:
+        return None
+    left = (state.rests_until - datetime.now(UTC)).total_seconds()
+    return (left, state.reason or "") if left > 0 else None
+
+
+def rest_channel(channel: str, reason: str) -> float:
+    """Leaves a channel alone for a while, longer each time in a row; gives the seconds. Commits."""
+    state = find_channel_state(channel)
+    rest_count = state.rest_count if state is not None else 0
+    seconds = break_seconds(rest_count)
+    values = {
+        "rest_count": rest_count + 1,
+        "rests_until": datetime.now(UTC) + timedelta(seconds=seconds),
+        "reason": reason,
+        "changed_at": datetime.now(UTC),
+    }
+    db.session.execute(
+        insert(ChannelState)
+        .values(channel=channel, **values)
+        .on_conflict_do_update(index_elements=["channel"], set_=values)
+    )
+    db.session.commit()
+    return seconds
+
+
+def note_success(channel: str) -> None:
+    """The server took messages again: the next rest is a short one. Commits."""
+    state = find_channel_state(channel)
+    if state is not None and state.rest_count:
+        state.rest_count = 0
+        state.rests_until = None
+        state.reason = state.reason if state.is_paused else None
+    db.session.commit()
 
 
 def list_slow_domains(limit: int = 100) -> list[ReceivingDomain]:
@@ -62,7 +102,13 @@ def list_spared_domains() -> list[tuple[str, float]]:
 
 
 def _change(channel: str, *, is_paused: bool, reason: str | None, by_user_id: int | None) -> None:
-    values = {"is_paused": is_paused, "reason": reason, "changed_at": datetime.now(UTC)}
+    values = {
+        "is_paused": is_paused,
+        "reason": reason,
+        "rest_count": 0,
+        "rests_until": None,
+        "changed_at": datetime.now(UTC),
+    }
     db.session.execute(
         insert(ChannelState)
         .values(channel=channel, **values)

@@ -53,12 +53,12 @@ class Total:
 class Week:
     """A week from Monday to Sunday, UTC, and the campaigns launched in it.
 
-    People open for a day after a launch: until then the rates of a week are not settled.
+    People open for a day after a launch, so rates are taken of `settled`: the campaigns older than that.
     """
 
     starts_at: datetime
     total: Total
-    is_settled: bool
+    settled: Total
 
 
 def list_campaigns_named(words: str, most: int) -> list[Campaign]:
@@ -100,9 +100,9 @@ def list_weeks(now: datetime) -> list[Week]:
     weeks = []
     for start in starts:
         ends_at = start + timedelta(weeks=1)
-        own = [(c.id, c.launched_at) for c in launched if c.launched_at and start <= c.launched_at < ends_at]
-        total = sum((totals[campaign_id] for campaign_id, _ in own), Total())
-        weeks.append(Week(start, total, all(now - at >= SETTLING_TIME for _, at in own)))
+        own = [(c.launched_at, totals[c.id]) for c in launched if c.launched_at and start <= c.launched_at < ends_at]
+        settled = sum((total for at, total in own if now - at >= SETTLING_TIME), Total())
+        weeks.append(Week(start, sum((total for _, total in own), Total()), settled))
     return weeks
 
 

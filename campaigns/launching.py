@@ -26,7 +26,7 @@ SETTLE_AT_ONCE = 20_000
 TASK = "send_due_messages"
 # What "send to the missing" takes up again: everything planned that did not go out and might this time.
 MISSING = """
-    m.campaign_id = :campaign AND (
+    m.campaign_id = :campaign AND m.state IN ('unknown', 'failed', 'suppressed') AND (
         m.state = 'unknown'
         OR (m.state = 'failed' AND EXISTS (
             SELECT 1 FROM contacts c WHERE c.id = m.contact_id AND c.subscription = 'subscribed'

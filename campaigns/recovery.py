@@ -41,7 +41,9 @@ RETURNING m.campaign_id, s.state AS before, m.state AS after
 FORGET_LEASES = text("DELETE FROM sending_leases WHERE until < now() - interval '1 hour'")
 DUE = text("""
 SELECT k.id, k.state FROM campaigns k
-WHERE k.state = 'sending' OR (k.state = 'cancelled' AND EXISTS (
+WHERE (k.state = 'sending' AND NOT EXISTS (
+    SELECT 1 FROM channel_states c WHERE c.channel = k.channel AND (c.is_paused OR c.rests_until > now())
+)) OR (k.state = 'cancelled' AND EXISTS (
     SELECT 1 FROM messages m WHERE m.campaign_id = k.id AND m.state IN ('pending', 'deferred')
 ))
 """)

@@ -11,12 +11,19 @@ from collections.abc import Callable
 from flask import current_app
 from sqlalchemy import select
 
-from campaigns.channel_states import find_pause_reason, list_spared_domains, pause_channel
+from campaigns.channel_states import (
+    find_pause_reason,
+    find_rest,
+    list_spared_domains,
+    note_success,
+    pause_channel,
+    rest_channel,
+)
 from campaigns.dispatch import Dispatch, SendingReport
 from campaigns.launching import finish_campaign, pause_campaign
 from campaigns.ledger import Ledger
 from campaigns.letters import LetterWriter
-from campaigns.pacing import DomainPaces, break_seconds
+from campaigns.pacing import DomainPaces
 from campaigns.recovery import release_stale_claims_of
 from campaigns.rendering import CompiledCampaign
 from channels import find_channel
@@ -60,6 +67,10 @@ def send_due_messages(
     if channel is None or pause_reason is not None:
         db.session.rollback()
         return SendingReport(again_in_seconds=60.0, reason=f"The channel is paused: {pause_reason or 'unknown'}")
+    rest = find_rest(campaign.channel)
+    if rest is not None:
+        db.session.rollback()
+        return SendingReport(again_in_seconds=rest[0], reason=f"The channel rests: {rest[1]}")
     compiled = CompiledCampaign.from_json(campaign.compiled)
     writer = LetterWriter(campaign.id, compiled, campaign.compiled["seed"], settings.session_secrets)
     worker = worker_id or f"{platform.node()}:{secrets.token_hex(6)}"
@@ -94,6 +105,8 @@ def send_due_messages(
         sender.end()
     if sender.trouble is not None:
         return _stand_down(channel_key, sender.trouble, sender.report)
+    if sender.report.sent:
+        note_success(channel_key)
     if sender.breaker.is_refused:
         refused = f"The mail server refuses nearly every message: {sender.last_refusal}"
         pause_campaign(campaign_id, refused)
@@ -136,7 +149,7 @@ def _stand_down(channel: str, error: ChannelError, report: SendingReport) -> Sen
     db.session.rollback()
     report.reason = error.text
     if error.should_retry:
-        report.again_in_seconds = break_seconds(0)
+        report.again_in_seconds = rest_channel(channel, error.text)
     else:
         pause_channel(channel, error.text)
         current_app.logger.error("The channel %s is paused: %s", channel, error.text)

@@ -11,8 +11,9 @@ import contextlib
 import selectors
 import socket
 import ssl
+import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from channels.base import (
@@ -41,6 +42,29 @@ CHECK_EVERY_SECONDS = 0.1
 SIGN_IN_CODES = (530, 535, 538)
 
 
+class _Budget:
+    """How many connections of this process each mail server has: campaigns sent side by side share its limit."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._in_use: Counter[tuple[str, int]] = Counter()
+
+    def take(self, address: SmtpAddress, wanted: int) -> int:
+        """What is left of the limit, at least one."""
+        place = (address.host, address.port)
+        with self._lock:
+            given = max(1, min(wanted, address.connections - self._in_use[place]))
+            self._in_use[place] += given
+        return given
+
+    def give_back(self, address: SmtpAddress, given: int) -> None:
+        with self._lock:
+            self._in_use[(address.host, address.port)] -= given
+
+
+BUDGET = _Budget()
+
+
 class EmailChannel:
     """The channel `email`."""
 
@@ -53,7 +77,7 @@ class EmailChannel:
         if self.is_test_outbox(settings):
             return OutboxSession(settings.lux_data_dir / "outbox")
         address = parse_smtp_url(settings.smtp_url or "")
-        return SmtpSession(address, connections=min(connections or address.connections, address.connections))
+        return SmtpSession(address, connections=connections or address.connections)
 
     def is_test_outbox(self, settings: Settings) -> bool:
         return settings.smtp_url is None
@@ -64,6 +88,7 @@ class SmtpSession:
 
     def __init__(self, address: SmtpAddress, *, connections: int, context: ssl.SSLContext | None = None) -> None:
         self._address = address
+        connections = BUDGET.take(address, connections)
         self._context = context or ssl.create_default_context()
         self._selector = selectors.DefaultSelector()
         self._waker, self._wakened = socket.socketpair()
@@ -141,6 +166,7 @@ class SmtpSession:
 
     def close(self) -> list[Outcome]:
         self._target = 0
+        BUDGET.give_back(self._address, self._limit)
         for future in self._opening:
             future.cancel()
             future.add_done_callback(_close_late)

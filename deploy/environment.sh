@@ -51,6 +51,6 @@ if ! is_new_enough "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >
 fi
 
 echo "Installing $lock (only when it has changed)."
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes -r "$lock" ||
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input --no-deps --require-hashes -r "$lock" ||
     fail "The requirements could not be installed; the lines above say why. Is the package index reachable?"
 cp "$lock" "$stamp"

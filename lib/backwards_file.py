@@ -112,7 +112,7 @@ class LogFile:
             yield from _newest_first(pieces, position + len(first) + 1, spending)
             is_end = is_end and not pieces
             carry = first[:LONGEST_LINE_BYTES]
-        if position == 0 and carry and not spending.is_over():
+        if position == 0 and self.size and not spending.is_over():
             spending.lines += 1
             yield Line(0, carry, len(carry))
 

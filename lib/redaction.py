@@ -41,7 +41,7 @@ _PLAIN = (
     r"(?!(?:none|null|true|false|missing|invalid|required|expired|set|unset|empty)\b|\[redacted\]|\d{1,6}\b(?![.\w]))"
 )
 _ASSIGNED = re.compile(
-    rf"""((?:\b|(?<=[a-z_%]))[\w.\[-]{{0,60}}?{_NAME}{_TAIL}(?:\]|%5D)?\\?["']?\s{{0,3}}(?:[:=]|=>|%3D)\s{{0,3}})"""
+    rf"""({_NAME}{_TAIL}(?:\]|%5D)?\\?["']?\s{{0,3}}(?:[:=]|=>|%3D)\s{{0,3}})"""
     rf"{_PLAIN}({_VALUE})",
     re.IGNORECASE,
 )

@@ -17,6 +17,7 @@ from flask_login import current_user
 import ai
 from access import has_role, peer
 from agents import AGENTS, get_agent
+from agents.actions import get_action
 from agents.base import Agent, Task
 from agents.campaign_brief import KINDS, TONES, EmailCampaign
 from agents.drafts import change_draft, get_result, get_version, list_differences, list_failures, list_versions
@@ -44,6 +45,7 @@ from campaigns.mail_brand import get_mail_brand
 from campaigns.rendering import render_campaign
 from config import current_settings
 from errors import Conflict, InputInvalid, LuxError, NotFound
+from lib.light_markdown import render_light_markdown
 from models import AgentRun, AgentRunEvent, AgentRunVersion
 
 page = Blueprint("agents", __name__)
@@ -62,6 +64,9 @@ RUN_STATUS = {
     "failed": ("danger", "Not finished"),
     "stopped": ("paused", "Stopped"),
 }
+
+
+page.add_app_template_filter(render_light_markdown, "light_markdown")
 
 
 @page.app_template_global()
@@ -87,8 +92,9 @@ def workspace(key: str) -> ResponseReturnValue:
     agent = get_agent(key)
     if not agent.is_ready:
         return render_template("agents/planned.html", agent=agent)
-    task = _task_of(agent)
+    task = _task_of(agent, request.args.get("task", ""))
     values: dict[str, Any] = {"kind": "newsletter", "tone": "brand", "segment_id": request.args.get("segment_id", "")}
+    values["words"] = request.args.get("words", "")[:500]
     example = request.args.get("example", "")
     if example.isdigit() and int(example) < len(task.examples):
         values |= task.examples[int(example)].values
@@ -99,7 +105,7 @@ def workspace(key: str) -> ResponseReturnValue:
 def start(key: str) -> ResponseReturnValue:
     """Starts a run from the brief."""
     agent = get_agent(key)
-    task = _task_of(agent)
+    task = _task_of(agent, request.form.get("task", ""))
     try:
         brief = read_brief(task, request.form)
     except InputInvalid as error:
@@ -120,7 +126,7 @@ def show_run(key: str, run_id: int) -> ResponseReturnValue:
         return result + render_template(
             "agents/_runs.html", agent=agent, run=run, runs=runs, run_status=RUN_STATUS, is_fragment=True
         )
-    return _show(agent, _task_of(agent), values=describe_brief(run), run=run)
+    return _show(agent, _task_of(agent, run.task), values=describe_brief(run), run=run)
 
 
 @page.get("/<key>/runs/<int:run_id>/events")
@@ -165,7 +171,8 @@ def save_draft(key: str, run_id: int) -> ResponseReturnValue:
         change_draft(run_id, _read_draft(run), made_by=current_user.name)
     except InputInvalid as error:
         values = describe_brief(run)
-        return _show(agent, _task_of(agent), values=values, run=run, view="edit", draft_errors=error.fields), 422
+        task = _task_of(agent, run.task)
+        return _show(agent, task, values=values, run=run, view="edit", draft_errors=error.fields), 422
     flash("Your version is saved.", "success")
     return redirect(_run_address(key, run_id), 303)
 
@@ -203,16 +210,16 @@ def propose(key: str, run_id: int) -> ResponseReturnValue:
     return redirect(url_for("approvals.show", proposal_id=proposal.id), 303)
 
 
-@page.post("/<key>/runs/<int:run_id>/turn-into-campaign")
-def turn_into_campaign(key: str, run_id: int) -> ResponseReturnValue:
-    """Approves the current version at once and goes on in the wizard."""
+@page.post("/<key>/runs/<int:run_id>/accept")
+def accept(key: str, run_id: int) -> ResponseReturnValue:
+    """Approves the current version at once and leads to what it has made."""
     get_run(run_id, key)
     try:
         proposal = carry_out_now(run_id, current_user, peer=peer())
     except Conflict as error:
         flash(error.detail, "warn")
         return redirect(_run_address(key, run_id), 303)
-    flash("The draft is in Campaigns. Nothing is sent yet.", "success")
+    flash(get_action(proposal.action).done, "success")
     return redirect(find_address(proposal) or _run_address(key, run_id), 303)
 
 
@@ -221,6 +228,8 @@ def preview(key: str, run_id: int) -> Response:
     """The draft as the mail that it would be, for a sandboxed frame."""
     run = get_run(run_id, key)
     campaign = get_result(run, _wanted_version(run))
+    if not isinstance(campaign, EmailCampaign):
+        raise NotFound("This draft has no preview.")
     html = render_campaign(campaign.to_content(), get_mail_brand(), is_tracked=False).preview().html
     response = Response(html, mimetype="text/html")
     response.headers["Content-Security-Policy"] = f"{PREVIEW_POLICY}; frame-ancestors 'self'"
@@ -239,10 +248,11 @@ def _run_address(key: str, run_id: int) -> str:
     return url_for("agents.show_run", key=key, run_id=run_id, _anchor="result")
 
 
-def _task_of(agent: Agent) -> Task[Any, Any]:
-    if not agent.tasks:
-        raise NotFound("This agent has no tasks yet.")
-    return agent.tasks[0]
+def _task_of(agent: Agent, key: str) -> Task[Any, Any]:
+    task = agent.find_task(key or (agent.tasks[0].key if agent.tasks else ""))
+    if task is None:
+        raise NotFound("This agent has no such task.")
+    return task
 
 
 def _show(
@@ -260,8 +270,7 @@ def _show(
     more = _result(agent, run, view=view, errors=draft_errors) if run is not None else {}
     return render_template(
         "agents/workspace.html",
-        **{"agent": agent, "may_write": has_role("marketer"), **more},
-        task=task,
+        **{"agent": agent, "task": task, "may_write": has_role("marketer"), **more},
         values=values,
         errors=errors or {},
         has_run=run is not None,
@@ -284,6 +293,7 @@ def _result(agent: Agent, run: AgentRun, *, view: str = "", errors: Mapping[str,
     wanted = view or request.args.get("view", "draft")
     shown: dict[str, Any] = {
         "agent": agent,
+        "task": _task_of(agent, run.task),
         "run": run,
         "status": RUN_STATUS[run.state],
         "is_live": run.state not in ENDED,
@@ -328,9 +338,11 @@ def _older_version(versions: list[AgentRunVersion], version: AgentRunVersion) ->
 def _read_draft(run: AgentRun) -> dict[str, Any]:
     """The edit form as a draft's body: a text that was emptied takes its block away."""
     form = request.form
-    draft: EmailCampaign = get_result(run, get_version(run.id, run.version))
-    body = draft.model_dump(mode="json")
+    draft = get_result(run, get_version(run.id, run.version))
+    body: dict[str, Any] = draft.model_dump(mode="json")
     body["name"] = form.get("name", body["name"])
+    if not isinstance(draft, EmailCampaign):
+        return body
     body["preheader"] = form.get("preheader", body["preheader"])
     if "subjects" in form:
         body["subjects"] = [line.strip() for line in form["subjects"].splitlines() if line.strip()]

@@ -10,7 +10,7 @@ from flask_login import current_user
 
 from access import has_role, peer
 from agents import get_agent
-from agents.actions import find_action
+from agents.actions import find_action, get_action
 from agents.proposals import (
     approve_proposal,
     change_proposal,
@@ -65,7 +65,7 @@ def approve(proposal_id: int) -> ResponseReturnValue:
         db.session.rollback()
         flash(error.detail, "warn")
         return redirect(url_for("approvals.show", proposal_id=proposal_id), 303)
-    flash("Approved. The draft is in Campaigns; nothing is sent yet.", "success")
+    flash(f"Approved. {get_action(proposal.action).done}", "success")
     return redirect(find_address(proposal) or url_for("approvals.index"), 303)
 
 
@@ -111,7 +111,7 @@ def undo(proposal_id: int) -> ResponseReturnValue:
     except Conflict as error:
         flash(error.detail, "warn")
     else:
-        flash("Undone. The draft is archived.", "success")
+        flash("Undone. What it had made is archived.", "success")
     return redirect(url_for("approvals.show", proposal_id=proposal_id), 303)
 
 

@@ -265,8 +265,8 @@ def _draw_weeks(found: list[Week]) -> tuple[Chart, Chart]:
         "Opened and clicked by people",
         labels,
         [
-            Series("Opened", [_settled(week, week.total.opened_percent) for week in found]),
-            Series("Clicked", [_settled(week, week.total.clicked_percent) for week in found]),
+            Series("Opened", [_rounded(week.settled.opened_percent) for week in found]),
+            Series("Clicked", [_rounded(week.settled.clicked_percent) for week in found]),
         ],
         unit="%",
         heading="Week of",
@@ -274,5 +274,5 @@ def _draw_weeks(found: list[Week]) -> tuple[Chart, Chart]:
     return sent, rates
 
 
-def _settled(week: Week, percent: float | None) -> float | None:
-    return round(percent, 1) if percent is not None and week.is_settled else None
+def _rounded(percent: float | None) -> float | None:
+    return None if percent is None else round(percent, 1)

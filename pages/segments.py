@@ -33,9 +33,7 @@ page = Blueprint("segments", __name__)
 
 # The list counts as many segments as fit into this; the others count themselves when they are on screen.
 COUNTING_SECONDS = 0.1
-COUNT_WITHIN_MS = 2_000
-PREVIEW_WITHIN_MS = 1_000
-HAND = "hand"
+COUNT_WITHIN_MS = 5_000
 NO_RULES: dict[str, Any] = {"match": "all", "rules": []}
 
 
@@ -57,9 +55,10 @@ def index() -> ResponseReturnValue:
     counts: dict[int, Count] = {}
     end = monotonic() + COUNTING_SECONDS
     for segment in segments:
-        if monotonic() > end:
+        left_ms = int((end - monotonic()) * 1000)
+        if left_ms < 1:
             break
-        counts[segment.id] = count_in_time(segment_query(segment.id), COUNT_WITHIN_MS)
+        counts[segment.id] = count_in_time(segment_query(segment.id), left_ms)
     return render_template(
         "segments/index.html",
         segments=segments,
@@ -87,7 +86,7 @@ def show(segment_id: int) -> ResponseReturnValue:
         "segments/show.html",
         segment=segment,
         words=describe_segment(segment),
-        count=count_in_time(query, COUNT_WITHIN_MS),
+        count=count_in_time(query),
         samples=list_samples(query),
         at=datetime.now(UTC),
     )
@@ -189,7 +188,7 @@ def _preview(rules: Mapping[str, Any]) -> Preview:
     except InputInvalid:
         return Preview("Some conditions are not complete yet.", None, [], now)
     query = rules_query(checked)
-    return Preview(describe_rules(checked), count_in_time(query, PREVIEW_WITHIN_MS), list_samples(query), now)
+    return Preview(describe_rules(checked), count_in_time(query), list_samples(query), now)
 
 
 def _recipe() -> Any:

@@ -36,6 +36,8 @@ def upgrade() -> None:
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("is_paused", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("rest_count", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("rests_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("channel", name=op.f("pk_channel_states")),
     )
@@ -130,7 +132,6 @@ def upgrade() -> None:
     op.create_table(
         "receiving_domains",
         sa.Column("domain", sa.Text(), nullable=False),
-        sa.Column("rate_per_second", sa.Double(), nullable=True),
         sa.Column("slowed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_response", sa.Text(), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -365,10 +366,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_intake_bodies")),
         sa.UniqueConstraint("receipt", name=op.f("uq_intake_bodies_receipt")),
     )
-    op.create_index(op.f("ix_intake_bodies_contact_id"), "intake_bodies", ["contact_id"], unique=False)
-    op.create_index(op.f("ix_intake_bodies_received_at"), "intake_bodies", ["received_at"], unique=False)
-    op.create_index("ix_intake_bodies_same", "intake_bodies", ["credential_id", "sha256", "received_at"], unique=False)
-    op.create_index("ix_intake_bodies_state", "intake_bodies", ["state", sa.literal_column("id DESC")], unique=False)
+    op.create_index(
+        "ix_intake_bodies_contact",
+        "intake_bodies",
+        ["contact_id"],
+        unique=False,
+        postgresql_where=sa.text("contact_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_intake_bodies_open",
+        "intake_bodies",
+        ["state", sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("state <> 'done'"),
+    )
+    op.create_index(
+        "ix_intake_bodies_same",
+        "intake_bodies",
+        ["credential_id", "sha256", "received_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'done' AND reason IS NULL"),
+    )
     op.create_index(
         "uq_intake_bodies_dead",
         "intake_bodies",
@@ -376,7 +394,13 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("state = 'dead' AND idempotency_key IS NULL"),
     )
-    op.create_index("uq_intake_bodies_idempotency", "intake_bodies", ["credential_id", "idempotency_key"], unique=True)
+    op.create_index(
+        "uq_intake_bodies_idempotency",
+        "intake_bodies",
+        ["credential_id", "idempotency_key"],
+        unique=True,
+        postgresql_where=sa.text("idempotency_key IS NOT NULL"),
+    )
     op.create_table(
         "one_time_links",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -780,16 +804,25 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_other_addresses_address"), table_name="other_addresses")
     op.drop_table("other_addresses")
     op.drop_table("one_time_links")
-    op.drop_index("uq_intake_bodies_idempotency", table_name="intake_bodies")
+    op.drop_index(
+        "uq_intake_bodies_idempotency",
+        table_name="intake_bodies",
+        postgresql_where=sa.text("idempotency_key IS NOT NULL"),
+    )
     op.drop_index(
         "uq_intake_bodies_dead",
         table_name="intake_bodies",
         postgresql_where=sa.text("state = 'dead' AND idempotency_key IS NULL"),
     )
-    op.drop_index("ix_intake_bodies_state", table_name="intake_bodies")
-    op.drop_index("ix_intake_bodies_same", table_name="intake_bodies")
-    op.drop_index(op.f("ix_intake_bodies_received_at"), table_name="intake_bodies")
-    op.drop_index(op.f("ix_intake_bodies_contact_id"), table_name="intake_bodies")
+    op.drop_index(
+        "ix_intake_bodies_same",
+        table_name="intake_bodies",
+        postgresql_where=sa.text("state = 'done' AND reason IS NULL"),
+    )
+    op.drop_index("ix_intake_bodies_open", table_name="intake_bodies", postgresql_where=sa.text("state <> 'done'"))
+    op.drop_index(
+        "ix_intake_bodies_contact", table_name="intake_bodies", postgresql_where=sa.text("contact_id IS NOT NULL")
+    )
     op.drop_table("intake_bodies")
     op.drop_table("contact_imports")
     op.drop_index("ix_contact_events_contact", table_name="contact_events")

@@ -130,6 +130,19 @@ def test_a_server_that_wants_few_connections_gets_few() -> None:
     assert [outcome.state for outcome in outcomes] == ["sent"] * 40
 
 
+def test_sessions_side_by_side_share_the_servers_limit() -> None:
+    with SmtpServer() as server:
+        url = server.url("timeout=5&connections=4")
+        first, second = open_session(url, 4), open_session(url, 4)
+        assert (first.connection_limit, second.connection_limit) == (4, 1)
+        assert (len(send_all(first, 20)), len(send_all(second, 5))) == (20, 5)
+        first.close()
+        third = open_session(url, 4)
+        assert third.connection_limit == 3
+        second.close()
+        third.close()
+
+
 def test_a_server_that_is_slow_to_accept_is_waited_for() -> None:
     with SmtpServer(greeting_delay_seconds=0.5) as server:
         session = open_session(server.url(), 1)

@@ -144,7 +144,7 @@ def test_turning_it_into_a_campaign_leads_to_the_wizard(app: Flask, sign_in: Sig
     client = sign_in("marketer")
     run_id = finish(client)
     for _ in range(2):
-        answer = client.post(f"{DESK}/runs/{run_id}/turn-into-campaign")
+        answer = client.post(f"{DESK}/runs/{run_id}/accept")
         assert re.fullmatch(r"/campaigns/\d+/content", answer.headers["Location"])
     assert client.get(answer.headers["Location"]).status_code == 200
     db.session.rollback()
@@ -285,3 +285,32 @@ def test_a_run_can_be_left_and_stopped(start_lux: Callable[..., Lux], enter: Cal
         wait_until(lambda: lux.count("agent_runs", "state = 'done'") == 1, "the playbook to finish")
         page.goto(address)
         expect(page.get_by_text("Drafted from a playbook").first).to_be_visible()
+
+
+def test_a_segment_is_made_of_words(app: Flask, sign_in: SignIn) -> None:
+    client = sign_in("marketer")
+    page = soup(client.get(f"{DESK}?task=segment&example=0"))
+    words = page.select_one("#field-words")
+    assert words is not None
+    assert "clicked in the last 60 days" in words.get_text()
+    answer = client.post(f"{DESK}/runs", data={"task": "segment", "words": "Subscribed and opened in the last 30 days"})
+    run_path = answer.headers["Location"].split("#")[0]
+    carry_out_run(int(run_path.rsplit("/", 1)[1]))
+    draft = client.get(run_path).get_data(as_text=True)
+    assert "Read back" in draft
+    assert "view=preview" not in draft
+    assert client.get(f"{run_path}/preview").status_code == 404
+    assert client.get(f"{run_path}?view=edit").status_code == 200
+    assert client.post(f"{run_path}/draft", data={"name": "Engaged readers"}).status_code == 303
+    assert client.get(f"{run_path}?view=diff").status_code == 200
+    proposed = client.post(f"{run_path}/propose").headers["Location"]
+    assert "Add the segment" in client.get(proposed).get_data(as_text=True)
+    assert client.post(f"{proposed}/edit", data={"name": "Our readers"}).status_code == 303
+    made = client.post(f"{proposed}/approve").headers["Location"]
+    assert "Our readers" in client.get(made).get_data(as_text=True)
+
+
+def test_words_that_are_too_few_come_back(sign_in: SignIn) -> None:
+    answer = sign_in("marketer").post(f"{DESK}/runs", data={"task": "segment", "words": "x"})
+    assert answer.status_code == 422
+    assert soup(answer).select_one('.error-summary a[href="#field-words"]')
