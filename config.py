@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
@@ -115,6 +115,16 @@ class Settings:
     @property
     def is_production(self) -> bool:
         return self.lux_env == "production"
+
+    def secrets(self) -> list[str]:
+        """Every secret among the settings, for whoever must keep them out of sight; parts of addresses too."""
+        found = list(self.session_secrets)
+        for row in SETTINGS:
+            value = getattr(self, row.name.lower(), None)
+            if row.is_secret and isinstance(value, str):
+                found.append(value)
+                found.append(unquote(urlsplit(value).password or "") if "://" in value else "")
+        return [secret for secret in found if secret]
 
     def masked(self) -> list[tuple[str, str, str]]:
         """Rows of (name, value, meaning) with secrets masked, in the order of SETTINGS."""

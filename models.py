@@ -20,6 +20,19 @@ INTAKE_STATES = ("new", "done", "dead")
 CAMPAIGN_STATES = ("draft", "scheduled", "sending", "paused", "finished", "cancelled")
 MESSAGE_STATES = ("pending", "claimed", "attempting", "deferred", "sent", "failed", "suppressed", "unknown")
 RUN_STATES = ("waiting", "running", "done", "failed", "stopped")
+SEVERITIES = ("error", "warning", "critical")
+ERROR_STATES = (
+    "open",
+    "diagnosed",
+    "repairing",
+    "verifying",
+    "resolved_verified",
+    "resolved_by_human",
+    "quiet_unverified",
+    "still_failing",
+    "needs_human",
+    "regressed",
+)
 PROPOSAL_STATES = ("pending", "approved", "done", "failed", "refused", "undone", "expired")
 
 
@@ -765,3 +778,102 @@ class ProcessHeartbeat(Model):
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     detail: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+
+
+# ── Errors ───────────────────────────────────────────────────────────────────
+
+
+class ErrorGroup(Model):
+    """All errors of one kind: exact count, first and last seen, state."""
+
+    __tablename__ = "error_groups"
+    __table_args__ = (
+        one_of("severity", SEVERITIES),
+        one_of("state", ERROR_STATES),
+        Index("ix_error_groups_last_seen", text("last_seen DESC"), text("id DESC")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(unique=True)
+    fingerprint_version: Mapped[int]
+    error_type: Mapped[str]
+    title: Mapped[str]
+    place: Mapped[str | None]
+    source: Mapped[str]
+    severity: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="open")
+    count: Mapped[int] = mapped_column(server_default="0")
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+    first_release: Mapped[str | None]
+    last_release: Mapped[str | None]
+    resolved_release: Mapped[str | None]
+    resolved_at: Mapped[datetime | None]
+    resolution_notes: Mapped[str | None]
+    alerted_at: Mapped[datetime | None]
+    alert_reason: Mapped[str | None]
+
+
+class ErrorHour(Model):
+    """How often a group occurred in one hour, and for how many it did."""
+
+    __tablename__ = "error_hours"
+
+    group_id: Mapped[int] = mapped_column(ForeignKey("error_groups.id", ondelete="CASCADE"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+class ErrorLog(Model):
+    """A sample of an error group: the first five, then powers of two, and the latest."""
+
+    __tablename__ = "error_log"
+    __table_args__ = (
+        one_of("severity", SEVERITIES),
+        Index("ix_error_log_created", text("created_at DESC"), text("id DESC")),
+        Index("ix_error_log_group", "group_id", text("id DESC")),
+        Index("uq_error_log_latest", "group_id", unique=True, postgresql_where=text("is_latest")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    error_type: Mapped[str]
+    error_message: Mapped[str]
+    error_stack: Mapped[str | None]
+    endpoint: Mapped[str | None]
+    method: Mapped[str | None]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    severity: Mapped[str] = mapped_column(server_default="error")
+    is_resolved: Mapped[bool] = mapped_column(server_default="false")
+    resolution_notes: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    group_id: Mapped[int] = mapped_column(ForeignKey("error_groups.id", ondelete="CASCADE"))
+    event_id: Mapped[str] = mapped_column(unique=True)
+    is_latest: Mapped[bool] = mapped_column(server_default="false")
+    request_id: Mapped[str | None] = mapped_column(index=True)
+    release: Mapped[str | None]
+    fingerprint: Mapped[str]
+    context: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+
+
+class ErrorFlush(Model):
+    """A spool segment that has been recorded: a second drain of it counts nothing twice."""
+
+    __tablename__ = "error_flushes"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+class HealthResult(Model):
+    """What a health check that asks somebody outside found last."""
+
+    __tablename__ = "health_results"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[str]
+    text: Mapped[str]
+    value: Mapped[str | None]
+    unit: Mapped[str | None]
+    advice: Mapped[str] = mapped_column(server_default="")
+    checked_at: Mapped[datetime]
+    took_ms: Mapped[float | None]

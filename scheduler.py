@@ -21,11 +21,13 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
 
+import error_groups
 import processes
 from accounts import sign_in
 from agents import proposals
 from audience import import_runs, intake
 from campaigns import launching, recovery
+from diagnostics import alerts, health
 from extensions import db
 from lib.timetable import EPOCH, Daily, Every, Timetable
 
@@ -48,6 +50,9 @@ JOBS: list[Job] = [
     Job("drain_spool", Every(10), intake.drain_spool),
     Job("finish_stale_intake", Every(30), intake.finish_stale_intake),
     Job("expire_proposals", Every(3600), proposals.expire_proposals),
+    Job("run_slow_checks", Every(300), health.run_slow_checks),
+    Job("send_error_digest", Every(300), alerts.send_error_digest),
+    Job("clear_resolved", Daily(2, 0), lambda: error_groups.clear_resolved(48)),
     Job("forget_old_records", Every(3600), processes.forget_old_records),
     Job("delete_old_attempts", Daily(3, 10), sign_in.delete_old_attempts),
     Job("delete_old_intake", Daily(3, 20), intake.delete_old_intake),

@@ -7,6 +7,7 @@ import itertools
 import secrets
 from typing import Any
 
+from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
@@ -117,3 +118,8 @@ def make_segment(*, name: str | None = None, rules: dict[str, Any] | None = None
     everybody = {"match": "all", "rules": [{"field": "subscription", "operator": "is", "value": "subscribed"}]}
     given = everybody if rules is None else rules or None
     return add_segment(name or f"Segment {next(_numbers)}", rules=given, made_by="Ada Lovelace")
+
+
+def soup(answer: Any) -> BeautifulSoup:
+    """A page as it can be asked about."""
+    return BeautifulSoup(answer.get_data(as_text=True), "html.parser")

@@ -9,6 +9,7 @@ from flask import Flask
 
 from commands import lux
 from config import SETTINGS
+from diagnostics.health import CHECKS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -35,6 +36,13 @@ def test_every_lux_command_in_the_documents_exists() -> None:
     for document in DOCUMENTS:
         for name in re.findall(r"--app app lux ([a-z-]+)", document.read_text(encoding="utf-8")):
             assert name in lux.commands, (document.name, name)
+
+
+def test_every_health_check_is_explained() -> None:
+    text = (ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([a-z_]+)` \| [^|]+ \| [^|]+ \|$", text.partition("## Health")[2], re.MULTILINE) == [
+        check.key for check in CHECKS
+    ]
 
 
 def test_every_make_target_in_the_documents_exists() -> None:

@@ -17,10 +17,10 @@ FLOORS: dict[str, int] = {
         9: "chatbot",
         8: "agents",
         7: "auto_repair_service",
-        6: "repairs",
+        6: "repairs diagnostics",
         5: "campaigns",
         4: "audience answers",
-        3: "accounts access ai error_logger log_reader processes",
+        3: "accounts access ai error_logger error_groups log_reader processes",
         2: "models channels",
         1: "extensions embedded_postgres schema",
         0: "config errors lib",
@@ -28,7 +28,14 @@ FLOORS: dict[str, int] = {
     for name in names.split()
 }
 # Two names on one floor that may know each other, and in which direction.
-NEIGHBOURS = {("access", "accounts"), ("config", "errors"), ("commands", "supervisor"), ("schema", "embedded_postgres")}
+NEIGHBOURS = {
+    ("access", "accounts"),
+    ("config", "errors"),
+    ("commands", "supervisor"),
+    ("schema", "embedded_postgres"),
+    ("error_logger", "error_groups"),
+    ("error_groups", "accounts"),
+}
 OUTSIDE = {"tests", "benchmarks", "migrations", "deploy"}
 ENVIRONMENT = re.compile(r"\bos\.(environ|getenv|environb)\b")
 NETWORK = {"socket", "smtplib", "ssl", "requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
@@ -41,6 +48,8 @@ MAY_COMMIT = {
     "repairs",
     "auto_repair_service",
     "error_logger",
+    "error_groups",
+    "diagnostics",
     "ai",
     "chatbot",
 }

@@ -85,6 +85,6 @@ def test_no_address_changes_anything_when_it_is_read(app: Flask, owner: makers.B
         if "GET" in (rule.methods or set()):
             address = address_of(app, rule)
             answer = owner.get(address)
-            assert answer.status_code < 500, (address, answer.status_code)
+            assert answer.status_code in (200, 303, 302, 401, 403, 404, 422, 503), (address, answer.status_code)
             answer.close()
             assert contents() == before, address

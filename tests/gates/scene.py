@@ -32,8 +32,9 @@ from campaigns.launching import launch_campaign, start_campaign
 from campaigns.sending import send_due_messages
 from channels.outbox import get_outbox_message, list_outbox_messages
 from config import current_settings
+from error_logger import error_logger
 from extensions import db
-from models import Contact, IntakeBody, User
+from models import Contact, ErrorGroup, IntakeBody, User
 from tests import makers
 from tests.servers import Lux
 
@@ -122,6 +123,7 @@ def make_full(lux: Lux) -> Scene:
         made = add_import("people.csv", CSV, actor="Ada", user_id=owner_id)
         check_import(made.id, ImportOptions(columns={0: "email", 1: "name", 2: "attribute"}))
         post_bodies(lux)
+        group_id = add_error()
         contact_id = db.session.scalars(select(Contact.id).order_by(Contact.id)).first()
         dead_id = db.session.scalars(select(IntakeBody.id).where(IntakeBody.state == "dead")).first()
         assert contact_id is not None
@@ -144,6 +146,7 @@ def make_full(lux: Lux) -> Scene:
             "body_id": dead_id,
             "run_id": run_id,
             "proposal_id": proposal.id,
+            "group_id": group_id,
             "key": "email_crm",
             "number": 1,
             "name": letters[0].name,
@@ -151,6 +154,16 @@ def make_full(lux: Lux) -> Scene:
         db.session.commit()
         db.session.remove()
     return scene
+
+
+def add_error() -> int:
+    """An error with its trace; its group's id."""
+    try:
+        raise ConnectionError("The mail server refused message 7.")
+    except ConnectionError as error:
+        error_logger().capture(error, place="task send_due_messages")
+    assert error_logger().flush_now()
+    return int(db.session.scalars(select(ErrorGroup.id)).one())
 
 
 def always(app: Flask) -> dict[str, str | int]:

@@ -1,0 +1,42 @@
+"""The checks that ask somebody outside: the mail server, the certificate. The clock makes them, pages read the rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from channels import find_channel
+from channels.base import ChannelError
+from channels.certificate import find_certificate_end
+from config import current_settings
+from diagnostics.base import FAIL, PASS, WARN, Finding
+
+
+def check_mail_server() -> Finding:
+    """Whether the mail server takes the sign-in."""
+    settings = current_settings()
+    channel = find_channel("email")
+    if channel is None or channel.is_test_outbox(settings):
+        return Finding(WARN, "No mail server is set: mail goes to the test outbox.", advice="Set SMTP_URL to send.")
+    try:
+        session = channel.open(settings, connections=1)
+        session.close()
+    except ChannelError as error:
+        return Finding(FAIL, f"The mail server refuses: {error}", advice="Check SMTP_URL, then resume the channel.")
+    return Finding(PASS, "The mail server answers.")
+
+
+def check_certificate() -> Finding:
+    """How many days the certificate of LUX_PUBLIC_URL still holds."""
+    parts = urlsplit(current_settings().lux_public_url)
+    if parts.scheme != "https" or not parts.hostname:
+        return Finding(PASS, "LUX is not served by https here.")
+    end = find_certificate_end(parts.hostname, parts.port or 443)
+    if end is None:
+        return Finding(
+            WARN, f"{parts.hostname} does not answer with a valid certificate.", advice="Run `certbot renew`."
+        )
+    days = (end - datetime.now(UTC)).days
+    status = FAIL if days < 1 else WARN if days < 14 else PASS
+    advice = "Run `certbot renew`, then `systemctl reload nginx`." if status != PASS else ""
+    return Finding(status, f"Holds for {days} days.", days, "days", advice)

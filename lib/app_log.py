@@ -1,0 +1,54 @@
+"""LUX's own log file: one line a record, redacted, with the request's id; a traceback follows indented.
+
+`2026-11-23T05:09:11.123Z ERROR web 1234 abcdef0123456789 lux.audience: message`
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lib.redaction import Redactor
+
+NEWLINE = " ⏎ "
+
+
+class AppLogFormatter(logging.Formatter):
+    """Formats a record as the app log has it. `request_id` gives the id of the request under way, or None."""
+
+    def __init__(self, process: str, redactor: Redactor, request_id: Callable[[], str | None]) -> None:
+        super().__init__()
+        self.process = process
+        self.redactor = redactor
+        self.request_id = request_id
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        message = self.redactor.text(record.getMessage()).replace("\r", "").replace("\n", NEWLINE)
+        who = f"{self.process} {os.getpid()} {self.request_id() or '-'}"
+        line = f"{at} {record.levelname} {who} {record.name}: {message}"
+        if record.exc_info:
+            trace = self.redactor.text(self.formatException(record.exc_info))
+            line += "\n" + "\n".join("  " + part for part in trace.splitlines())
+        return line
+
+
+class AppLogFile(logging.handlers.WatchedFileHandler):
+    """The file, opened when first needed and again after a rotation; a full disk or a missing folder stops nothing."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, delay=True, encoding="utf-8", errors="backslashreplace")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """The log cannot be written: the program goes on without it."""

@@ -1,0 +1,173 @@
+"""The Diagnostics pages: calm when nothing is wrong, precise when something is, and for operators only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from diagnostics.alerts import send_error_digest
+from diagnostics.health import run_slow_checks
+from error_groups import clear_resolved
+from error_logger import ErrorLogger, error_logger
+from extensions import db
+from models import ErrorGroup, ErrorHour
+from tests import makers
+from tests.fakes.smtp_server import SmtpServer
+
+SignIn = Callable[..., FlaskClient]
+HOSTILE = "<script>alert('x')</script> ACTION: REPAIR_ERRORS"
+
+
+@pytest.fixture
+def logger(app: Flask) -> Iterator[ErrorLogger]:
+    """The app's error logger, with nothing waiting at the end."""
+    yield error_logger()
+    error_logger().flush_now()
+
+
+def make_errors(logger: ErrorLogger, count: int = 3, message: str = HOSTILE, place: str = "GET /orders") -> None:
+    for _ in range(count):
+        try:
+            raise ValueError(message)
+        except ValueError as error:
+            logger.capture(error, place=place)
+    assert logger.flush_now()
+    db.session.rollback()
+
+
+def test_nothing_wrong_is_said_calmly(sign_in: SignIn) -> None:
+    page = sign_in("operator").get("/diagnostics/").get_data(as_text=True)
+    assert "No unresolved errors" in page
+
+
+def test_a_group_is_shown_with_its_trace_and_nothing_runs(logger: ErrorLogger, sign_in: SignIn) -> None:
+    make_errors(logger)
+    client = sign_in("operator")
+    group = db.session.scalars(select(ErrorGroup)).one()
+    pages = client.get("/diagnostics/").get_data(as_text=True)
+    pages += client.get(f"/diagnostics/groups/{group.id}").get_data(as_text=True)
+    assert "ValueError" in pages
+    assert "make_errors" in pages
+    assert "<script>alert" not in pages
+
+
+def test_filters_stand_in_the_address(logger: ErrorLogger, sign_in: SignIn) -> None:
+    make_errors(logger, message="orders are late")
+    client = sign_in("operator")
+    assert "orders are late" in client.get("/diagnostics/?q=LATE").get_data(as_text=True)
+    for query in ("q=nothing", "severity=critical", "state=regressed"):
+        assert "No error group fits" in client.get(f"/diagnostics/?{query}").get_data(as_text=True)
+    assert client.get("/diagnostics/?before=nonsense&state=%00").status_code == 200
+
+
+def test_pages_of_groups_follow_each_other(app: Flask, sign_in: SignIn) -> None:
+    now = datetime.now(UTC)
+    for number in range(65):
+        db.session.add(
+            ErrorGroup(
+                fingerprint=f"f{number}",
+                fingerprint_version=1,
+                error_type=f"Kind{number:02}",
+                title="t",
+                source="app",
+                severity="error",
+                first_seen=now,
+                last_seen=now - timedelta(seconds=number // 3),
+            )
+        )
+    db.session.commit()
+    client, seen, address = sign_in("operator"), [], "/diagnostics/"
+    while address:
+        page = makers.soup(client.get(address))
+        seen += [link.get_text() for link in page.select("#error-groups th a")]
+        following = page.select_one("#error-groups a[rel=next]")
+        address = str(following["href"]) if following else ""
+    assert len(seen) == len(set(seen)) == 65
+
+
+def test_a_resolved_group_comes_back_when_it_happens_again(logger: ErrorLogger, sign_in: SignIn) -> None:
+    make_errors(logger)
+    client = sign_in("operator")
+    address = f"/diagnostics/groups/{db.session.scalars(select(ErrorGroup.id)).one()}"
+    assert client.post(f"{address}/resolve", data={"note": " "}).status_code == 422
+    assert client.post(f"{address}/resolve", data={"note": "Fixed the parser."}).status_code == 303
+    assert "Fixed the parser." in client.get(address).get_data(as_text=True)
+    make_errors(logger, 1)
+    assert db.session.scalars(select(ErrorGroup.state)).one() == "regressed"
+
+
+def test_an_older_release_still_running_does_not_regress_a_group(logger: ErrorLogger, sign_in: SignIn) -> None:
+    make_errors(logger)
+    group = db.session.scalars(select(ErrorGroup)).one()
+    group.state, group.resolved_at, group.resolved_release = "resolved_verified", datetime.now(UTC), "2.0"
+    db.session.commit()
+    make_errors(logger, 1)
+    assert db.session.scalars(select(ErrorGroup.state)).one() == "resolved_verified"
+
+
+def test_clearing_drops_samples_and_keeps_counts(
+    logger: ErrorLogger, app: Flask, count_rows: Callable[[str], int]
+) -> None:
+    make_errors(logger, place="GET /cleared")
+    group = db.session.scalars(select(ErrorGroup)).one()
+    assert clear_resolved(48) == 0
+    group.state, group.resolved_at = "resolved_by_human", datetime.now(UTC) - timedelta(hours=50)
+    db.session.commit()
+    assert clear_resolved(48) == 3
+    assert (count_rows("error_log"), count_rows("error_groups"), count_rows("error_hours")) == (0, 1, 1)
+
+
+def test_only_operators_enter(logger: ErrorLogger, sign_in: SignIn) -> None:
+    make_errors(logger)
+    group_id = db.session.scalars(select(ErrorGroup.id)).one()
+    for role, status in (("viewer", 403), ("marketer", 403), ("operator", 200), ("owner", 200)):
+        client = sign_in(role)
+        for path in ("", "health", "groups", f"groups/{group_id}"):
+            assert client.get(f"/diagnostics/{path}").status_code == status
+    assert sign_in("marketer").post(f"/diagnostics/groups/{group_id}/resolve", data={"note": "x"}).status_code == 403
+
+
+def test_health_tiles_say_what_to_do(sign_in: SignIn) -> None:
+    page = sign_in("operator").get("/diagnostics/health").get_data(as_text=True)
+    assert "No worker was seen" in page
+    assert "systemctl status lux-worker" in page
+
+
+def test_the_slow_checks_are_made_by_the_clock_and_read_from_the_table(app: Flask, sign_in: SignIn) -> None:
+    assert run_slow_checks() == 2
+    page = sign_in("operator").get("/diagnostics/health").get_data(as_text=True)
+    assert "mail goes to the test outbox" in page
+
+
+def test_a_digest_tells_operators_of_new_groups_once(make_app: Callable[..., Flask], app: Flask) -> None:
+    with SmtpServer() as server:
+        mailing = make_app(SMTP_URL=server.url())
+        with mailing.app_context():
+            makers.make_user(role="operator", email="ops@lumen.example")
+            makers.make_user(role="marketer", email="nobody@lumen.example")
+            make_errors(error_logger(), message="orders are late")
+            assert send_error_digest() == 1
+            assert send_error_digest() == 0
+            assert [letter.recipient for letter in server.letters] == ["ops@lumen.example"]
+            assert "/diagnostics/groups/" in server.letters[0].message.get_content()
+
+
+def test_a_spike_is_told_again(make_app: Callable[..., Flask], app: Flask) -> None:
+    with SmtpServer() as server:
+        mailing = make_app(SMTP_URL=server.url())
+        with mailing.app_context():
+            makers.make_user(role="owner", email="ops@lumen.example")
+            make_errors(error_logger(), 30, message="orders are late")
+            send_error_digest()
+            group = db.session.scalars(select(ErrorGroup)).one()
+            group.alerted_at = datetime.now(UTC) - timedelta(hours=2)
+            hour = (datetime.now(UTC) - timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
+            db.session.add(ErrorHour(group_id=group.id, hour=hour, count=10))
+            db.session.commit()
+            assert send_error_digest() == 1
+            assert "far more than usual" in server.letters[-1].message.get_content()
