@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from campaigns.drafting import get_campaign
 from campaigns.templates import STARTERS
+from extensions import db
 from tests import makers
 
 
@@ -58,7 +59,7 @@ def test_copying_and_archiving(marketer: FlaskClient) -> None:
     copied = marketer.post(f"/campaigns/{campaign.id}/copy").location
     assert "(copy)" in marketer.get(copied).get_data(as_text=True)
     assert marketer.post(f"/campaigns/{campaign.id}/archive").status_code == 303
-    makers.db.session.expire_all()
+    db.session.expire_all()
     assert get_campaign(campaign.id).archived_at is not None
 
 
