@@ -246,6 +246,27 @@ def test_a_thousand_parallel_calls_stay_within_the_cap(
         db.engine.dispose()
 
 
+def test_calls_under_way_are_counted_with_the_most_they_can_cost(
+    server: OpenAIServer, make_app: MakeApp, empty_database: None
+) -> None:
+    app = make_app(OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url, AI_DAILY_BUDGET_USD="0.02")
+    with app.app_context():
+        calls_that_fit = int(0.02 / ai.estimate_cost_usd(make_question(longest=400)))
+    server.moods = ["hang"] * 100
+    start = threading.Barrier(100)
+
+    def call(_number: int) -> str:
+        start.wait()
+        with app.app_context():
+            return failure_of(make_question(longest=400), seconds=4.0).cause
+
+    with ThreadPoolExecutor(100) as pool:
+        causes = list(pool.map(call, range(100)))
+    assert 2 <= causes.count("timeout") == len(server.requests) == calls_that_fit
+    with app.app_context():
+        db.engine.dispose()
+
+
 def test_a_call_whose_process_died_keeps_counting_with_what_it_may_have_cost(
     ai_app: Flask, server: OpenAIServer
 ) -> None:

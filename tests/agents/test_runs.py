@@ -302,6 +302,7 @@ def test_a_worker_that_was_replaced_lets_go(
     server.answers = [take_over]
     run = run_through(email_crm, task, brief)
     assert (run.state, run.version) == ("running", 0), "the other worker has it"
+    assert {event.kind for event in list_events(run.id)} == {"begin", "step"}, "the replaced one writes no more"
 
 
 def test_a_used_up_budget_lets_the_playbook_answer(
