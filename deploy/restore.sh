@@ -26,7 +26,7 @@ fi
 : "${DATABASE_URL:?is not set}" "${LUX_DATA_DIR:?is not set}"
 url=$DATABASE_URL
 services() {
-    [ ! -d /run/systemd/system ] || [ "$(id -u)" != 0 ] || systemctl "$1" lux.service lux-worker.service
+    [ ! -d /run/systemd/system ] || [ "$(id -u)" != 0 ] || systemctl "$1" lux.socket lux.service lux-worker.service
 }
 
 folder=$(mktemp -d)

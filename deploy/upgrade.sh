@@ -75,7 +75,8 @@ restart() {
 # The schema goes back by the new release's own migrations, then the code; rows that the new one wrote stay.
 roll_back() {
     from=$1 to=$2 old_revision=$3
-    if [ -n "$old_revision" ] && [ "$(revision "$from")" != "$old_revision" ]; then
+    # The old release knows the schema that it had, and no newer one.
+    if [ -n "$old_revision" ] && [ "$(revision "$to")" != "$old_revision" ]; then
         in_release "$from" .venv/bin/python -m flask --app app db downgrade "$old_revision" ||
             fail "The schema could not go back. Stop here and restore: sudo lux restore $(newest_backup)"
     fi
