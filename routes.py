@@ -50,6 +50,7 @@ from pages import (
     dashboard,
     diagnostics,
     diagnostics_api,
+    diagnostics_logs,
     first_start,
     health,
     outbox,
@@ -152,6 +153,7 @@ PAGES: list[Row] = [
     Row(settings_connections.page, "/settings/connections", operator),
     Row(users.page, "/", owner, exceptions={"accept": anyone}),
     Row(webhook.page, "/api", zapier, exceptions={"show_me": zapier_or_operator}),
+    Row(diagnostics_logs.page, "/diagnostics/logs", operator),
     Row(diagnostics_api.page, "/api/diagnostics", operator_call, exceptions={"health": anyone}),
     Row(first_start.page, "/first-start", marketer, exceptions={"make_owner": anyone}),
 ]

@@ -40,6 +40,12 @@ _GUNICORN = re.compile(
     r"\[(DEBUG|INFO|WARNING|ERROR|CRITICAL|EXCEPTION)\] ?(.*)",
     re.DOTALL,
 )
+# LUX's own, as lib/app_log.py writes it: time, level, kind of process, pid, request id or -, logger, message.
+_LUX = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (DEBUG|INFO|WARNING|ERROR|CRITICAL) "
+    r"([a-z]+) (\d+) ([\w-]{1,64}) ([\w.-]+): (.*)",
+    re.DOTALL,
+)
 _APP = re.compile(
     r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,6})?(?:Z|[+-]\d\d:?\d\d)?) "
     r"(DEBUG|INFO|WARNING|ERROR|CRITICAL) (?:\[(\d+)\] )?(?:\[([\w-]{1,64})\] )?([\w.-]+): (.*)",
@@ -128,6 +134,11 @@ def read_app(line: str) -> Head | None:
     """LUX's own log, as text or as one JSON object a line, and Flask's default format."""
     if line.startswith("{"):
         return _read_json(line)
+    if match := _LUX.match(line):
+        moment, level, process, pid, request_id, logger, message = match.groups()
+        known = request_id if request_id != "-" else None
+        fields = {"logger": logger, "process": process}
+        return Head("app", _moment(moment), level_of(level), message, int(pid), known, fields)
     if match := _APP.match(line):
         moment, level, pid, request_id, logger, message = match.groups()
         known = request_id if request_id and request_id != "-" else None
