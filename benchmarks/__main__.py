@@ -23,6 +23,8 @@ BENCHMARKS: dict[str, str] = {
     "start": "How long does a start take?",
     "webhook": "How fast are contacts taken in, beside the simplest view that could do it?",
     "sending": "How fast does mail go out, beside other senders?",
+    "audience": "How fast are a hundred thousand contacts listed, searched and counted?",
+    "errors": "What does an error cost, beside sentry-sdk?",
     "log_reader": "How fast is a long log read from its end?",
     "gates": "What does Lighthouse say of the pages?",
 }
