@@ -38,7 +38,7 @@ command -v debootstrap >/dev/null || fail "this needs debootstrap"
 # A mount namespace of its own: what is mounted below goes away with this script, however it ends.
 if [ -z "${LUX_CHECK_APART:-}" ]; then
     made=
-    [ -n "$root" ] || { root=$(mktemp -d /var/tmp/lux-check.XXXXXX) && made=$root; }
+    [ -n "$root" ] || { root=$(mktemp -d /var/tmp/lux-check.XXXXXX) && made=$root && chmod 755 "$root"; }
     status=0
     LUX_CHECK_APART=1 unshare --mount --pid --fork --kill-child sh "$0" "$root" || status=$?
     [ -z "$made" ] || rm -rf --one-file-system "$made"
