@@ -125,9 +125,10 @@ async def _work(app: Flask, url: str) -> None:
             stalled_worker_timeout=SILENCE_SECONDS,
             install_signal_handlers=False,
         )
+        leaving = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, _leave, worker)
-        watch = asyncio.create_task(_watch(app, worker, url))
+            asyncio.get_running_loop().add_signal_handler(number, _leave, worker, leaving)
+        watch = asyncio.create_task(_watch(app, worker, url, leaving))
         watch.add_done_callback(lambda _: worker.stop())
         try:
             await worker.run()
@@ -138,16 +139,20 @@ async def _work(app: Flask, url: str) -> None:
                 watch.result()
 
 
-def _leave(worker: Worker) -> None:
+def _leave(worker: Worker, leaving: asyncio.Event) -> None:
     """Takes no more tasks, and asks long ones to end where they can be taken up again."""
+    leaving.set()
     sending.stop_sending()
     worker.stop()
 
 
-async def _watch(app: Flask, worker: Worker, url: str) -> None:
+async def _watch(app: Flask, worker: Worker, url: str, leaving: asyncio.Event) -> None:
     """Shows that this worker is alive, by a lock that dies with it, and puts back the jobs of workers that died."""
     while worker.worker_id is None:
         await asyncio.sleep(0.05)
+    if leaving.is_set():
+        # The worker forgets, when it begins, that it was asked to stop before; its end is this task's end.
+        return
     async with await psycopg.AsyncConnection.connect(
         url, autocommit=True, application_name="lux worker's lock", connect_timeout=5
     ) as connection:
