@@ -54,7 +54,7 @@ def error_words(kind: str, key: str) -> tuple[str, str]:
 @page.get("/")
 def index() -> str:
     """Health tiles and the error groups."""
-    return render_template("diagnostics/index.html", **_groups())
+    return render_template("diagnostics/index.html", health=check_health(), **_groups())
 
 
 @page.get("/health")

@@ -4,7 +4,6 @@ import { toast } from "../main.js";
 export default function copy(box) {
   const button = box.querySelector("[data-copy]");
   const source = box.querySelector("[data-copy-text]");
-  button.hidden = false;
   button.addEventListener("click", async () => {
     const text = "value" in source ? source.value : source.textContent;
     try {

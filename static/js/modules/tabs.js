@@ -3,7 +3,6 @@ export default function tabs(box) {
   const list = box.querySelector("[data-tablist]");
   const panes = [...box.querySelectorAll(":scope > [data-pane]")];
   const buttons = [...list.querySelectorAll("button")];
-  list.hidden = false;
   list.setAttribute("role", "tablist");
   buttons.forEach((button, at) => {
     button.setAttribute("role", "tab");
@@ -30,4 +29,5 @@ export default function tabs(box) {
     if (withFocus) buttons[index].focus();
   }
   choose(0);
+  box.dataset.ready = "";
 }
