@@ -1,14 +1,18 @@
-// The campaign's content form: its block buttons act without a page load, and each save begins with the newest mark.
+// The campaign's content form: its block buttons act without a page load, each save begins with the newest mark,
+// and the message is shown again after it.
 import { attach, csrfToken } from "../main.js";
 
 export default function blockEditor(form) {
   const status = form.querySelector("[data-block-status]");
   let isBusy = false;
+  let timer;
 
   form.addEventListener("lux:saved", (event) => {
     const mark = event.detail?.based_on;
     const field = form.elements.namedItem("based_on");
     if (mark && field) field.value = mark;
+    clearTimeout(timer);
+    timer = setTimeout(showPreviews, 300);
   });
 
   form.addEventListener("click", (event) => {
@@ -17,6 +21,10 @@ export default function blockEditor(form) {
     event.preventDefault();
     if (!isBusy) press(button);
   });
+
+  function showPreviews() {
+    for (const frame of document.querySelectorAll("[data-preview] iframe")) frame.setAttribute("src", frame.getAttribute("src"));
+  }
 
   async function press(button) {
     isBusy = true;

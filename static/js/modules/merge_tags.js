@@ -15,7 +15,6 @@ export default function mergeTags(box) {
     const isText = event.target.matches('textarea, input:not([type="checkbox"], [type="hidden"])');
     if (isText && event.target.name !== "reply_to" && event.target.name !== "from_name") last = event.target;
   });
-  button.hidden = false;
   button.addEventListener("click", () => {
     const field = last?.isConnected ? last : form?.elements.namedItem("subject");
     if (!field) return;
