@@ -155,8 +155,21 @@ export function hasKeys() {
   return localStorage.getItem("lux-keys") !== "off";
 }
 
-function openPalette() {
-  import("./modules/palette.js").then((module) => module.openPalette());
+// From Ctrl K until the palette stands, keys are meant for it: they are kept, and are no single keys.
+let keysForPalette = null;
+
+async function openPalette() {
+  if (keysForPalette) return;
+  keysForPalette = [];
+  try {
+    const palette = await import("./modules/palette.js");
+    palette.openPalette(keysForPalette.join(""));
+  } catch (error) {
+    console.error("palette", error);
+    toast("danger", "LUX did not answer. Press Ctrl K again in a moment.");
+  } finally {
+    keysForPalette = null;
+  }
 }
 
 function openShortcuts() {
@@ -189,6 +202,12 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     return document.dispatchEvent(new CustomEvent("lux:dock", { detail: {} }));
   }
+  if (keysForPalette && !command && !event.altKey && event.key !== "Escape") {
+    event.preventDefault();
+    if (event.key === "Backspace") keysForPalette.pop();
+    else if (event.key.length === 1) keysForPalette.push(event.key);
+    return;
+  }
   if (command && event.key === "Enter" && event.target.matches?.("textarea")) return event.target.form?.requestSubmit();
   if (command || event.altKey || !hasKeys() || document.querySelector("dialog[open]")) return;
   if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
@@ -204,5 +223,4 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-for (const button of document.querySelectorAll("[data-opens-palette]")) button.hidden = false;
 attach();

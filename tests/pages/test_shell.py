@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from accounts.users import add_user
 from extensions import db
@@ -94,6 +94,20 @@ def test_the_palette_goes_where_it_is_told_by_keyboard_alone(open_signed_in: Cal
     expect(page.locator(".palette__option")).to_have_count(1)
     page.keyboard.press("Enter")
     page.wait_for_url("**/settings/")
+
+
+def test_keys_pressed_before_the_palette_has_arrived_are_typed_into_it(open_signed_in: Callable[..., Page]) -> None:
+    page = open_signed_in("/ask/")
+    held: list[Route] = []
+    page.route("**/modules/palette.js", lambda route: held.append(route))
+    with page.expect_request("**/modules/palette.js"):
+        page.keyboard.press("Control+k")
+    page.keyboard.type("gx?n")
+    page.keyboard.press("Backspace")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    held[0].continue_()
+    expect(page.get_by_role("combobox", name="Go to")).to_have_value("gx?")
+    expect(page.get_by_role("combobox", name="Go to")).to_be_focused()
 
 
 def test_arrows_move_through_what_the_palette_found(open_signed_in: Callable[..., Page]) -> None:

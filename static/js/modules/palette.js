@@ -4,11 +4,13 @@ let input;
 let results;
 let latest = 0;
 
-export async function openPalette() {
+// `typed`: what was typed while this file was on its way.
+export async function openPalette(typed = "") {
   if (!dialog) build();
   if (dialog.open) return;
   dialog.showModal();
-  input.select();
+  if (typed) input.value = typed;
+  else input.select();
   await search();
 }
 
