@@ -1,4 +1,4 @@
-"""LUX's own log file: one line a record, redacted, with the request's id; a traceback follows indented.
+"""LUX's own log file: one head a record, redacted, with the request's id; every further line is marked as such.
 
 `2026-11-23T05:09:11.123Z ERROR web 1234 abcdef0123456789 lux.audience: message`
 """
@@ -14,7 +14,8 @@ from pathlib import Path
 
 from lib.redaction import Redactor
 
-NEWLINE = " ⏎ "
+# Before every line but a record's first, so that no text can pose as the head of another record.
+CONTINUED = "  | "
 
 
 class AppLogFormatter(logging.Formatter):
@@ -28,13 +29,12 @@ class AppLogFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-        message = self.redactor.text(record.getMessage()).replace("\r", "").replace("\n", NEWLINE)
+        message = self.redactor.text(record.getMessage())
         who = f"{self.process} {os.getpid()} {self.request_id() or '-'}"
-        line = f"{at} {record.levelname} {who} {record.name}: {message}"
+        text = f"{at} {record.levelname} {who} {record.name}: {message}"
         if record.exc_info:
-            trace = self.redactor.text(self.formatException(record.exc_info))
-            line += "\n" + "\n".join("  " + part for part in trace.splitlines())
-        return line
+            text += "\n" + self.redactor.text(self.formatException(record.exc_info))
+        return f"\n{CONTINUED}".join(text.splitlines())
 
 
 class AppLogFile(logging.handlers.WatchedFileHandler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lib.app_log_format import CONTINUED
+from lib.app_log import CONTINUED
 from lib.backwards_file import Line
 from lib.log_lines import Format, Head
 from lib.nginx_context import LONGEST_RECORD_BYTES, has_client

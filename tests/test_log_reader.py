@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 import log_reader
-from lib.app_log_format import AppLogFormatter
+from lib.app_log import AppLogFormatter
 from lib.backwards_file import Budget
 from lib.journal import Journal
+from lib.redaction import Redactor
 from log_reader import PERMISSION_COMMAND, SOURCES, LogRecord, Places, SourceReading, State
 
 NOW = datetime.now(UTC)
@@ -416,21 +417,20 @@ def test_bytes_that_are_no_text_are_read_all_the_same(places: Places) -> None:
 
 
 def test_the_apps_own_log_is_read_as_it_was_written_and_no_text_poses_as_a_head(places: Places) -> None:
-    formatter = AppLogFormatter()
+    formatter = AppLogFormatter("web", Redactor(), lambda: "abcdef0123456789")
     record = logging.LogRecord("lux.x", logging.ERROR, "", 0, "bad: %s", ("a\n" + gunicorn_line(1),), None)
-    record.request_id = "abcdef0123456789"
     try:
         raise KeyError("email")
     except KeyError as error:
         record.exc_info = (KeyError, error, error.__traceback__)
     forged = logging.LogRecord(
-        "lux.x", logging.INFO, "", 0, "x\n2026-11-23T05:00:01.123Z CRITICAL [1] [-] lux: forged", (), None
+        "lux.x", logging.INFO, "", 0, "x\n2026-11-23T05:00:01.123Z CRITICAL web 1 - lux: forged", (), None
     )
     places.app.write_text(f"{formatter.format(record)}\n{formatter.format(forged)}\n")
     error_record, calm = read(places, "app").records
     assert (error_record.level, error_record.request_id, error_record.pid) == ("error", "abcdef0123456789", os.getpid())
-    assert error_record.fields == {"logger": "lux.x", "exception": "KeyError"}
-    assert error_record.time is not None and abs(error_record.time - NOW) < timedelta(minutes=5)
+    assert error_record.fields == {"logger": "lux.x", "process": "web", "exception": "KeyError"}
+    assert error_record.time is not None and abs(error_record.time - datetime.now(UTC)) < timedelta(minutes=5)
     assert (calm.level, calm.kind) == ("info", None)
 
 

@@ -161,8 +161,9 @@ def draft_with_agent(page: Page, *, by_playbook: bool) -> None:
 def approve(page: Page) -> None:
     page.goto("/approvals")
     page.get_by_role("button", name=re.compile("^Approve")).first.click()
+    expect(page).to_have_url(re.compile(r"/campaigns/\d+"))
     page.goto("/approvals")
-    page.get_by_role("link", name=re.compile("Open the draft")).first.click()
+    page.get_by_role("link", name=re.compile("Open what it has made")).first.click()
     expect(page).to_have_url(re.compile(r"/campaigns/\d+/"))
 
 
