@@ -212,7 +212,8 @@ def check_messages(messages: list[EmailMessage]) -> None:
 
 def read_click_and_leave(lux: Lux, messages: list[EmailMessage], campaign_id: int) -> None:
     """One person opens and clicks, a scanner fetches everything of another, a third leaves by the mail client."""
-    person, scanned, leaver = messages[0], messages[1], messages[2]
+    # The readers, whose addresses read the same on the wire as in LUX; an IDN domain does not.
+    person, scanned, leaver = [message for message in messages if str(message["To"]).endswith("@example.net")][:3]
     for address in [*list_addresses(scanned, "/o/"), *list_addresses(scanned, "/c/")]:
         fetch(address, "GoogleImageProxy")
     time.sleep(PROMPT_SECONDS + 1)
