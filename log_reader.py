@@ -82,20 +82,12 @@ class Places:
     @classmethod
     def of(cls, settings: Settings) -> Places:
         """The places and secrets that the settings name."""
-        secrets = (
-            settings.database_url,
-            settings.openai_api_key,
-            settings.zapier_password,
-            settings.operator_token,
-            settings.smtp_url,
-            *settings.session_secrets,
-        )
         return cls(
             settings.nginx_error_log,
             settings.gunicorn_error_log,
             settings.app_log,
             Journal(settings.systemd_unit),
-            Redactor.knowing(secrets),
+            Redactor.knowing(settings.secrets()),
         )
 
 
