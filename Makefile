@@ -14,7 +14,7 @@ run: environment ## start LUX here: database, web and worker; Ctrl-C stops it
 	@exec $(PYTHON) supervisor.py
 
 test: test-environment ## run the whole suite, browser tests included
-	@exec $(PYTHON) -m pytest
+	@exec $(PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
 lint: test-environment ## check style, types and the usual security mistakes
 	@$(PYTHON) -m ruff check .

@@ -864,6 +864,16 @@ class ErrorFlush(Model):
     at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
 
 
+class LogPosition(Model):
+    """How far a log has been read by the importer, by the log reader's own words for a place in it."""
+
+    __tablename__ = "log_positions"
+
+    source: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    read_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class HealthResult(Model):
     """What a health check that asks somebody outside found last."""
 
