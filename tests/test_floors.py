@@ -18,7 +18,7 @@ FLOORS: dict[str, int] = {
         8: "agents",
         7: "auto_repair_service",
         6: "repairs diagnostics",
-        5: "campaigns",
+        5: "campaigns diagnosis",
         4: "audience answers",
         3: "accounts access ai error_logger error_groups log_reader processes",
         2: "models channels",
