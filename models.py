@@ -33,6 +33,9 @@ ERROR_STATES = (
     "needs_human",
     "regressed",
 )
+REPAIR_PLAN_STATES = ("planned", "running", "done", "failed", "refused")
+REPAIR_STEP_STATES = ("planned", "blocked", "waiting", "running", "done", "failed", "refused", "undone")
+TURN_STATES = ("streaming", "done", "stopped", "failed")
 PROPOSAL_STATES = ("pending", "approved", "done", "failed", "refused", "undone", "expired")
 
 
@@ -98,7 +101,7 @@ class UserSession(Model):
 
 
 class OneTimeLink(Model):
-    """A link that works once: the owner's first start, later resets and invitations."""
+    """A token that works once: first start, invitation, reset, a new address, the second step of a sign-in."""
 
     __tablename__ = "one_time_links"
 
@@ -108,6 +111,35 @@ class OneTimeLink(Model):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    tries: Mapped[int] = mapped_column(server_default="0")
+
+
+class SecondFactor(Model):
+    """A user's authenticator app. Without `confirmed_at` the enrolment is still under way.
+
+    `secret` is encrypted; `last_step` is the time step of the last code taken: no code works twice.
+    """
+
+    __tablename__ = "second_factors"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    secret: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    confirmed_at: Mapped[datetime | None]
+    last_step: Mapped[int] = mapped_column(server_default="0")
+
+
+class RecoveryCode(Model):
+    """A code that takes the place of the authenticator app once; kept as its SHA-256."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = (UniqueConstraint("user_id", "code_sha256"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    code_sha256: Mapped[str]
     used_at: Mapped[datetime | None]
 
 
@@ -130,6 +162,10 @@ class AuditEntry(Model):
     """Who did what, when, from where. Append-only."""
 
     __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index("ix_audit_entries_action", "action", text("id DESC")),
+        Index("ix_audit_entries_user", "user_id", text("id DESC")),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
@@ -139,6 +175,35 @@ class AuditEntry(Model):
     subject: Mapped[str | None]
     detail: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     peer: Mapped[str | None]
+
+
+class ApiToken(Model):
+    """A bearer token for programs that operate LUX; kept as its SHA-256, its last characters tell it apart."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    label: Mapped[str]
+    token_sha256: Mapped[str] = mapped_column(unique=True)
+    ending: Mapped[str]
+    scopes: Mapped[list[Any]]
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    used_from: Mapped[str | None]
+    revoked_at: Mapped[datetime | None]
+    created_by: Mapped[User | None] = relationship()
+
+
+class TokenUse(Model):
+    """That a token was used from an address in an hour: the audit trail tells each of these once."""
+
+    __tablename__ = "token_uses"
+
+    token: Mapped[str] = mapped_column(primary_key=True)
+    peer: Mapped[str] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
 
 
 class WebhookCredential(Model):
@@ -647,6 +712,30 @@ class ReceivingDomain(Model):
 # ── Agents and the model ─────────────────────────────────────────────────────
 
 
+class AgentSchedule(Model):
+    """An agent's task that runs on the clock with a kept brief; what it finds waits for approval."""
+
+    __tablename__ = "agent_schedules"
+    __table_args__ = (
+        one_of("every", ("day", "week", "month")),
+        Index("ix_agent_schedules_due", "next_at", postgresql_where=text("is_active")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    agent: Mapped[str] = mapped_column(index=True)
+    task: Mapped[str]
+    brief: Mapped[dict[str, Any]]
+    every: Mapped[str]
+    hour: Mapped[int]
+    timezone: Mapped[str]
+    is_active: Mapped[bool] = mapped_column(server_default="true")
+    next_at: Mapped[datetime]
+    note: Mapped[str] = mapped_column(server_default="")
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    user: Mapped[User | None] = relationship()
+
+
 class AgentRun(Model):
     """One run of an agent's task: brief, evidence, drafts, result, cost."""
 
@@ -671,6 +760,7 @@ class AgentRun(Model):
     is_stop_wanted: Mapped[bool] = mapped_column(server_default="false")
     way: Mapped[str] = mapped_column(server_default="model")
     attempt: Mapped[int] = mapped_column(server_default="0")
+    schedule_id: Mapped[int | None] = mapped_column(ForeignKey("agent_schedules.id", ondelete="SET NULL"), index=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     heard_at: Mapped[datetime | None]
@@ -713,6 +803,7 @@ class Proposal(Model):
     run_id: Mapped[int | None] = mapped_column(ForeignKey("agent_runs.id", ondelete="SET NULL"), index=True)
     agent: Mapped[str]
     action: Mapped[str]
+    slot: Mapped[str] = mapped_column(server_default="")
     title: Mapped[str]
     payload: Mapped[dict[str, Any]]
     reason: Mapped[str]
@@ -739,6 +830,7 @@ class AiCall(Model):
     at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
     purpose: Mapped[str]
     run_id: Mapped[int | None] = mapped_column(ForeignKey("agent_runs.id", ondelete="SET NULL"))
+    turn_id: Mapped[int | None] = mapped_column(ForeignKey("chat_turns.id", ondelete="SET NULL"), index=True)
     model: Mapped[str]
     state: Mapped[str]
     tokens_in: Mapped[int] = mapped_column(server_default="0")
@@ -887,3 +979,214 @@ class HealthResult(Model):
     advice: Mapped[str] = mapped_column(server_default="")
     checked_at: Mapped[datetime]
     took_ms: Mapped[float | None]
+
+
+# ── Repairs ──────────────────────────────────────────────────────────────────
+
+
+class RepairPlan(Model):
+    """What was found out about an error group and what may be done about it; `baseline` is what was probed before."""
+
+    __tablename__ = "repair_plans"
+    __table_args__ = (Index("ix_repair_plans_group", "group_id", text("id DESC")), one_of("state", REPAIR_PLAN_STATES))
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    group_id: Mapped[int | None] = mapped_column(ForeignKey("error_groups.id", ondelete="CASCADE"))
+    error_id: Mapped[int | None]
+    origin: Mapped[str]
+    mode: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="planned")
+    actor: Mapped[str]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    rule: Mapped[str]
+    diagnosis: Mapped[dict[str, Any]]
+    facts: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    fix_steps: Mapped[list[Any]] = mapped_column(server_default="[]")
+    baseline: Mapped[list[Any]] = mapped_column(server_default="[]")
+    tests: Mapped[list[Any]] = mapped_column(server_default="[]")
+    note: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+
+
+class RepairStep(Model):
+    """One repair of a plan: its dry run, who approved which text of it, how it went, what undoes it."""
+
+    __tablename__ = "repair_steps"
+    __table_args__ = (
+        one_of("state", REPAIR_STEP_STATES),
+        one_of("tier", ("A", "P", "H")),
+        UniqueConstraint("plan_id", "position"),
+        Index("ix_repair_steps_repair", "repair", "started_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("repair_plans.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    repair: Mapped[str]
+    tier: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="planned")
+    obstacle: Mapped[str | None]
+    dry_run: Mapped[str | None]
+    digest: Mapped[str | None]
+    dry_run_at: Mapped[datetime | None]
+    approved_by: Mapped[str | None]
+    approved_at: Mapped[datetime | None]
+    is_automatic: Mapped[bool] = mapped_column(server_default="false")
+    progress: Mapped[list[Any]] = mapped_column(server_default="[]")
+    before: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    after: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    undo: Mapped[dict[str, Any] | None]
+    outcome: Mapped[str | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    undone_at: Mapped[datetime | None]
+    plan: Mapped[RepairPlan] = relationship()
+
+
+class RepairReceipt(Model):
+    """What was done, by whom, on which evidence, with what proof. Append-only: the database refuses every change.
+
+    No foreign keys: a receipt outlives what it tells of, and nothing that is deleted may touch it.
+    """
+
+    __tablename__ = "repair_receipts"
+    __table_args__ = (
+        Index("ix_repair_receipts_group", "group_id", text("id DESC")),
+        Index("ix_repair_receipts_repair", "repair", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    kind: Mapped[str]
+    actor: Mapped[str]
+    user_id: Mapped[int | None]
+    plan_id: Mapped[int | None]
+    step_id: Mapped[int | None]
+    group_id: Mapped[int | None]
+    repair: Mapped[str | None]
+    rule: Mapped[str | None]
+    is_automatic: Mapped[bool] = mapped_column(server_default="false")
+    evidence: Mapped[list[Any]] = mapped_column(server_default="[]")
+    before: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    after: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    proof: Mapped[list[Any]] = mapped_column(server_default="[]")
+    undo: Mapped[str] = mapped_column(server_default="")
+    note: Mapped[str] = mapped_column(server_default="")
+
+
+class RepairVerification(Model):
+    """A group that is being watched after a change: what has to happen before it counts as resolved."""
+
+    __tablename__ = "repair_verifications"
+    __table_args__ = (
+        one_of("state", ("open", "resolved_verified", "still_failing", "quiet_unverified", "needs_human")),
+        Index("ix_repair_verifications_group", "group_id", text("id DESC")),
+        Index("uq_repair_verifications_open", "group_id", unique=True, postgresql_where=text("state = 'open'")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    group_id: Mapped[int] = mapped_column(ForeignKey("error_groups.id", ondelete="CASCADE"))
+    plan_id: Mapped[int] = mapped_column(ForeignKey("repair_plans.id", ondelete="CASCADE"))
+    state: Mapped[str] = mapped_column(server_default="open")
+    changed_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    needed_successes: Mapped[int]
+    cause_proof: Mapped[list[Any]] = mapped_column(server_default="[]")
+    results: Mapped[list[Any]] = mapped_column(server_default="[]")
+    closed_at: Mapped[datetime | None]
+    plan: Mapped[RepairPlan] = relationship()
+
+
+class RepairSwitch(Model):
+    """A switch that a person turned on a page, such as the one that stops every repair."""
+
+    __tablename__ = "repair_switches"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    is_on: Mapped[bool] = mapped_column(server_default="false")
+    value: Mapped[str | None]
+    reason: Mapped[str] = mapped_column(server_default="")
+    changed_by: Mapped[str] = mapped_column(server_default="")
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TrafficMinute(Model):
+    """How often a route or task ended well in one minute: what a repair is measured by."""
+
+    __tablename__ = "traffic_minutes"
+
+    place: Mapped[str] = mapped_column(primary_key=True)
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+# ── Conversations ────────────────────────────────────────────────────────────
+
+
+class Conversation(Model):
+    """What one person, or one program, has asked LUX in a row. `asked_by` says whose it is."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (Index("ix_conversations_asked_by", "asked_by", text("id DESC")),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    asked_by: Mapped[str]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    title: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ChatTurn(Model):
+    """One message and its answer. A cleared conversation leaves its turns behind without a word in them.
+
+    `model_text` is the answer as the model may read it again. Whoever carries the turn out promises to be heard of
+    before `alive_until`. `key` is the sender's own name for the message: sent twice, it is answered once.
+    """
+
+    __tablename__ = "chat_turns"
+    __table_args__ = (
+        one_of("state", TURN_STATES),
+        UniqueConstraint("asked_by", "key"),
+        Index("ix_chat_turns_asked_by", "asked_by", "created_at"),
+        Index("ix_chat_turns_conversation", "conversation_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversations.id", ondelete="SET NULL"))
+    asked_by: Mapped[str]
+    key: Mapped[str | None]
+    role: Mapped[str]
+    message: Mapped[str]
+    action: Mapped[str]
+    page: Mapped[str] = mapped_column(server_default="")
+    state: Mapped[str] = mapped_column(server_default="streaming")
+    response: Mapped[str] = mapped_column(server_default="")
+    model_text: Mapped[str] = mapped_column(server_default="")
+    provider: Mapped[str | None]
+    model: Mapped[str | None]
+    evidence: Mapped[list[Any]] = mapped_column(server_default="[]")
+    cards: Mapped[list[Any]] = mapped_column(server_default="[]")
+    repair: Mapped[dict[str, Any] | None]
+    tokens_in: Mapped[int] = mapped_column(server_default="0")
+    tokens_out: Mapped[int] = mapped_column(server_default="0")
+    cost_usd: Mapped[float] = mapped_column(server_default="0")
+    error: Mapped[str | None]
+    is_stop_wanted: Mapped[bool] = mapped_column(server_default="false")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    alive_until: Mapped[datetime] = mapped_column(server_default=text("now() + interval '30 seconds'"))
+    finished_at: Mapped[datetime | None]
+    conversation: Mapped[Conversation | None] = relationship()
+
+
+class ChatTurnEvent(Model):
+    """One event of a turn's stream; a page that reloads goes on from the last number it saw."""
+
+    __tablename__ = "chat_turn_events"
+
+    turn_id: Mapped[int] = mapped_column(ForeignKey("chat_turns.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -21,10 +21,351 @@ def upgrade() -> None:
         sa.Column("read_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("source", name=op.f("pk_log_positions")),
     )
+    op.create_table(
+        "repair_receipts",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=True),
+        sa.Column("plan_id", sa.BigInteger(), nullable=True),
+        sa.Column("step_id", sa.BigInteger(), nullable=True),
+        sa.Column("group_id", sa.BigInteger(), nullable=True),
+        sa.Column("repair", sa.Text(), nullable=True),
+        sa.Column("rule", sa.Text(), nullable=True),
+        sa.Column("is_automatic", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("evidence", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("before", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("after", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("proof", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("undo", sa.Text(), server_default="", nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_repair_receipts")),
+    )
+    op.create_index(
+        "ix_repair_receipts_group", "repair_receipts", ["group_id", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_index("ix_repair_receipts_repair", "repair_receipts", ["repair", "at"], unique=False)
+    op.create_table(
+        "repair_switches",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("is_on", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("value", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("changed_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_repair_switches")),
+    )
+    op.create_table(
+        "token_uses",
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("peer", sa.Text(), nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("token", "peer", "hour", name=op.f("pk_token_uses")),
+    )
+    op.create_table(
+        "traffic_minutes",
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("place", "minute", name=op.f("pk_traffic_minutes")),
+    )
+    op.create_table(
+        "agent_schedules",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("brief", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("every", sa.Text(), nullable=False),
+        sa.Column("hour", sa.BigInteger(), nullable=False),
+        sa.Column("timezone", sa.Text(), nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default="true", nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("every IN ('day', 'week', 'month')", name=op.f("ck_agent_schedules_every_known")),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_agent_schedules_user_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agent_schedules")),
+    )
+    op.create_index(op.f("ix_agent_schedules_agent"), "agent_schedules", ["agent"], unique=False)
+    op.create_index(
+        "ix_agent_schedules_due", "agent_schedules", ["next_at"], unique=False, postgresql_where=sa.text("is_active")
+    )
+    op.create_table(
+        "api_tokens",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("token_sha256", sa.Text(), nullable=False),
+        sa.Column("ending", sa.Text(), nullable=False),
+        sa.Column("scopes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("created_by_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("used_from", sa.Text(), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["created_by_id"], ["users.id"], name=op.f("fk_api_tokens_created_by_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_tokens")),
+        sa.UniqueConstraint("token_sha256", name=op.f("uq_api_tokens_token_sha256")),
+    )
+    op.create_index(op.f("ix_api_tokens_created_by_id"), "api_tokens", ["created_by_id"], unique=False)
+    op.create_table(
+        "conversations",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=True),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_conversations_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
+    )
+    op.create_index(
+        "ix_conversations_asked_by", "conversations", ["asked_by", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_index(op.f("ix_conversations_user_id"), "conversations", ["user_id"], unique=False)
+    op.create_table(
+        "recovery_codes",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("code_sha256", sa.Text(), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_recovery_codes_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_codes")),
+        sa.UniqueConstraint("user_id", "code_sha256", name=op.f("uq_recovery_codes_user_id_code_sha256")),
+    )
+    op.create_table(
+        "repair_plans",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("group_id", sa.BigInteger(), nullable=True),
+        sa.Column("error_id", sa.BigInteger(), nullable=True),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="planned", nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=True),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("diagnosis", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("fix_steps", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("baseline", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("tests", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('planned', 'running', 'done', 'failed', 'refused')", name=op.f("ck_repair_plans_state_known")
+        ),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["error_groups.id"], name=op.f("fk_repair_plans_group_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_repair_plans_user_id"), ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_repair_plans")),
+    )
+    op.create_index("ix_repair_plans_group", "repair_plans", ["group_id", sa.literal_column("id DESC")], unique=False)
+    op.create_table(
+        "second_factors",
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_step", sa.BigInteger(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_second_factors_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_second_factors")),
+    )
+    op.create_table(
+        "chat_turns",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("conversation_id", sa.BigInteger(), nullable=True),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("page", sa.Text(), server_default="", nullable=False),
+        sa.Column("state", sa.Text(), server_default="streaming", nullable=False),
+        sa.Column("response", sa.Text(), server_default="", nullable=False),
+        sa.Column("model_text", sa.Text(), server_default="", nullable=False),
+        sa.Column("provider", sa.Text(), nullable=True),
+        sa.Column("model", sa.Text(), nullable=True),
+        sa.Column("evidence", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("cards", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("repair", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("tokens_in", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("tokens_out", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("cost_usd", sa.Double(), server_default="0", nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("is_stop_wanted", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column(
+            "alive_until",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now() + interval '30 seconds'"),
+            nullable=False,
+        ),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('streaming', 'done', 'stopped', 'failed')", name=op.f("ck_chat_turns_state_known")
+        ),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"], ["conversations.id"], name=op.f("fk_chat_turns_conversation_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_chat_turns")),
+        sa.UniqueConstraint("asked_by", "key", name=op.f("uq_chat_turns_asked_by_key")),
+    )
+    op.create_index("ix_chat_turns_asked_by", "chat_turns", ["asked_by", "created_at"], unique=False)
+    op.create_index("ix_chat_turns_conversation", "chat_turns", ["conversation_id", "id"], unique=False)
+    op.create_table(
+        "repair_steps",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("plan_id", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("repair", sa.Text(), nullable=False),
+        sa.Column("tier", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="planned", nullable=False),
+        sa.Column("obstacle", sa.Text(), nullable=True),
+        sa.Column("dry_run", sa.Text(), nullable=True),
+        sa.Column("digest", sa.Text(), nullable=True),
+        sa.Column("dry_run_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("approved_by", sa.Text(), nullable=True),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("is_automatic", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("progress", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("before", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("after", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("undo", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('planned', 'blocked', 'waiting', 'running', 'done', 'failed', 'refused', 'undone')",
+            name=op.f("ck_repair_steps_state_known"),
+        ),
+        sa.CheckConstraint("tier IN ('A', 'P', 'H')", name=op.f("ck_repair_steps_tier_known")),
+        sa.ForeignKeyConstraint(
+            ["plan_id"], ["repair_plans.id"], name=op.f("fk_repair_steps_plan_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_repair_steps")),
+        sa.UniqueConstraint("plan_id", "position", name=op.f("uq_repair_steps_plan_id_position")),
+    )
+    op.create_index("ix_repair_steps_repair", "repair_steps", ["repair", "started_at"], unique=False)
+    op.create_table(
+        "repair_verifications",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("group_id", sa.BigInteger(), nullable=False),
+        sa.Column("plan_id", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="open", nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("needed_successes", sa.BigInteger(), nullable=False),
+        sa.Column("cause_proof", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("results", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('open', 'resolved_verified', 'still_failing', 'quiet_unverified', 'needs_human')",
+            name=op.f("ck_repair_verifications_state_known"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["error_groups.id"], name=op.f("fk_repair_verifications_group_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["plan_id"], ["repair_plans.id"], name=op.f("fk_repair_verifications_plan_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_repair_verifications")),
+    )
+    op.create_index(
+        "ix_repair_verifications_group",
+        "repair_verifications",
+        ["group_id", sa.literal_column("id DESC")],
+        unique=False,
+    )
+    op.create_index(
+        "uq_repair_verifications_open",
+        "repair_verifications",
+        ["group_id"],
+        unique=True,
+        postgresql_where=sa.text("state = 'open'"),
+    )
+    op.create_table(
+        "chat_turn_events",
+        sa.Column("turn_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("detail", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["turn_id"], ["chat_turns.id"], name=op.f("fk_chat_turn_events_turn_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("turn_id", "number", name=op.f("pk_chat_turn_events")),
+    )
+    op.add_column("agent_runs", sa.Column("schedule_id", sa.BigInteger(), nullable=True))
+    op.create_index(op.f("ix_agent_runs_schedule_id"), "agent_runs", ["schedule_id"], unique=False)
+    op.create_foreign_key(
+        op.f("fk_agent_runs_schedule_id"), "agent_runs", "agent_schedules", ["schedule_id"], ["id"], ondelete="SET NULL"
+    )
+    op.add_column("ai_calls", sa.Column("turn_id", sa.BigInteger(), nullable=True))
+    op.create_index(op.f("ix_ai_calls_turn_id"), "ai_calls", ["turn_id"], unique=False)
+    op.create_foreign_key(
+        op.f("fk_ai_calls_turn_id"), "ai_calls", "chat_turns", ["turn_id"], ["id"], ondelete="SET NULL"
+    )
+    op.create_index("ix_audit_entries_action", "audit_entries", ["action", sa.literal_column("id DESC")], unique=False)
+    op.create_index("ix_audit_entries_user", "audit_entries", ["user_id", sa.literal_column("id DESC")], unique=False)
+    op.add_column(
+        "one_time_links",
+        sa.Column("detail", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+    )
+    op.add_column("one_time_links", sa.Column("tries", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("proposals", sa.Column("slot", sa.Text(), server_default="", nullable=False))
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_column("proposals", "slot")
+    op.drop_column("one_time_links", "tries")
+    op.drop_column("one_time_links", "detail")
+    op.drop_index("ix_audit_entries_user", table_name="audit_entries")
+    op.drop_index("ix_audit_entries_action", table_name="audit_entries")
+    op.drop_constraint(op.f("fk_ai_calls_turn_id"), "ai_calls", type_="foreignkey")
+    op.drop_index(op.f("ix_ai_calls_turn_id"), table_name="ai_calls")
+    op.drop_column("ai_calls", "turn_id")
+    op.drop_constraint(op.f("fk_agent_runs_schedule_id"), "agent_runs", type_="foreignkey")
+    op.drop_index(op.f("ix_agent_runs_schedule_id"), table_name="agent_runs")
+    op.drop_column("agent_runs", "schedule_id")
+    op.drop_table("chat_turn_events")
+    op.drop_index(
+        "uq_repair_verifications_open", table_name="repair_verifications", postgresql_where=sa.text("state = 'open'")
+    )
+    op.drop_index("ix_repair_verifications_group", table_name="repair_verifications")
+    op.drop_table("repair_verifications")
+    op.drop_index("ix_repair_steps_repair", table_name="repair_steps")
+    op.drop_table("repair_steps")
+    op.drop_index("ix_chat_turns_conversation", table_name="chat_turns")
+    op.drop_index("ix_chat_turns_asked_by", table_name="chat_turns")
+    op.drop_table("chat_turns")
+    op.drop_table("second_factors")
+    op.drop_index("ix_repair_plans_group", table_name="repair_plans")
+    op.drop_table("repair_plans")
+    op.drop_table("recovery_codes")
+    op.drop_index(op.f("ix_conversations_user_id"), table_name="conversations")
+    op.drop_index("ix_conversations_asked_by", table_name="conversations")
+    op.drop_table("conversations")
+    op.drop_index(op.f("ix_api_tokens_created_by_id"), table_name="api_tokens")
+    op.drop_table("api_tokens")
+    op.drop_index("ix_agent_schedules_due", table_name="agent_schedules", postgresql_where=sa.text("is_active"))
+    op.drop_index(op.f("ix_agent_schedules_agent"), table_name="agent_schedules")
+    op.drop_table("agent_schedules")
+    op.drop_table("traffic_minutes")
+    op.drop_table("token_uses")
+    op.drop_table("repair_switches")
+    op.drop_index("ix_repair_receipts_repair", table_name="repair_receipts")
+    op.drop_index("ix_repair_receipts_group", table_name="repair_receipts")
+    op.drop_table("repair_receipts")
     op.drop_table("log_positions")
     # ### end Alembic commands ###
