@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, UniqueConstraint, false, func, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -204,6 +204,63 @@ class TokenUse(Model):
     token: Mapped[str] = mapped_column(primary_key=True)
     peer: Mapped[str] = mapped_column(primary_key=True)
     hour: Mapped[datetime] = mapped_column(primary_key=True)
+
+
+class ReplitIdentity(Model):
+    """Who somebody is at the provider: issuer and subject, and the user whom they are here."""
+
+    __tablename__ = "replit_identities"
+    __table_args__ = (UniqueConstraint("issuer", "subject", name="uq_replit_identities_who"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    username: Mapped[str] = mapped_column(server_default="")
+    email: Mapped[str] = mapped_column(server_default="")
+    is_email_verified: Mapped[bool] = mapped_column(server_default=false())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    signed_in_at: Mapped[datetime | None]
+
+
+class ReplitOAuth(Model):
+    """What the provider gave for one signed-in browser: its tokens, encrypted, and when to ask for new ones."""
+
+    __tablename__ = "replit_oauth"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    session_id: Mapped[int] = mapped_column(ForeignKey("user_sessions.id", ondelete="CASCADE"), unique=True)
+    identity_id: Mapped[int] = mapped_column(ForeignKey("replit_identities.id", ondelete="CASCADE"), index=True)
+    access_token: Mapped[str]
+    refresh_token: Mapped[str | None]
+    id_token: Mapped[str]
+    expires_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    refreshed_at: Mapped[datetime | None]
+    retry_at: Mapped[datetime | None]
+    session: Mapped[UserSession] = relationship()
+    identity: Mapped[ReplitIdentity] = relationship()
+
+
+class ReplitAttempt(Model):
+    """One way to the provider and back: used once, by the browser that set out, within minutes."""
+
+    __tablename__ = "replit_attempts"
+    __table_args__ = (Index("ix_replit_attempts_peer", "peer", "created_at"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    state_sha256: Mapped[str] = mapped_column(unique=True)
+    browser_sha256: Mapped[str]
+    nonce: Mapped[str]
+    verifier: Mapped[str]
+    next_path: Mapped[str]
+    peer: Mapped[str]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    # Who came back, while an account of the same address has yet to prove that it is theirs.
+    claims: Mapped[dict[str, Any] | None]
 
 
 class WebhookCredential(Model):

@@ -169,6 +169,43 @@ def upgrade() -> None:
     )
     op.create_index("ix_repair_plans_group", "repair_plans", ["group_id", sa.literal_column("id DESC")], unique=False)
     op.create_table(
+        "replit_attempts",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("state_sha256", sa.Text(), nullable=False),
+        sa.Column("browser_sha256", sa.Text(), nullable=False),
+        sa.Column("nonce", sa.Text(), nullable=False),
+        sa.Column("verifier", sa.Text(), nullable=False),
+        sa.Column("next_path", sa.Text(), nullable=False),
+        sa.Column("peer", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claims", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_replit_attempts_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_replit_attempts")),
+        sa.UniqueConstraint("state_sha256", name=op.f("uq_replit_attempts_state_sha256")),
+    )
+    op.create_index("ix_replit_attempts_peer", "replit_attempts", ["peer", "created_at"], unique=False)
+    op.create_table(
+        "replit_identities",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("username", sa.Text(), server_default="", nullable=False),
+        sa.Column("email", sa.Text(), server_default="", nullable=False),
+        sa.Column("is_email_verified", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("signed_in_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_replit_identities_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_replit_identities")),
+        sa.UniqueConstraint("issuer", "subject", name="uq_replit_identities_who"),
+        sa.UniqueConstraint("user_id", name=op.f("uq_replit_identities_user_id")),
+    )
+    op.create_table(
         "second_factors",
         sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("secret", sa.Text(), nullable=False),
@@ -293,6 +330,28 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'open'"),
     )
     op.create_table(
+        "replit_oauth",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("session_id", sa.BigInteger(), nullable=False),
+        sa.Column("identity_id", sa.BigInteger(), nullable=False),
+        sa.Column("access_token", sa.Text(), nullable=False),
+        sa.Column("refresh_token", sa.Text(), nullable=True),
+        sa.Column("id_token", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("refreshed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["identity_id"], ["replit_identities.id"], name=op.f("fk_replit_oauth_identity_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["session_id"], ["user_sessions.id"], name=op.f("fk_replit_oauth_session_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_replit_oauth")),
+        sa.UniqueConstraint("session_id", name=op.f("uq_replit_oauth_session_id")),
+    )
+    op.create_index(op.f("ix_replit_oauth_identity_id"), "replit_oauth", ["identity_id"], unique=False)
+    op.create_table(
         "chat_turn_events",
         sa.Column("turn_id", sa.BigInteger(), nullable=False),
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -339,6 +398,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_agent_runs_schedule_id"), table_name="agent_runs")
     op.drop_column("agent_runs", "schedule_id")
     op.drop_table("chat_turn_events")
+    op.drop_index(op.f("ix_replit_oauth_identity_id"), table_name="replit_oauth")
+    op.drop_table("replit_oauth")
     op.drop_index(
         "uq_repair_verifications_open", table_name="repair_verifications", postgresql_where=sa.text("state = 'open'")
     )
@@ -350,6 +411,9 @@ def downgrade() -> None:
     op.drop_index("ix_chat_turns_asked_by", table_name="chat_turns")
     op.drop_table("chat_turns")
     op.drop_table("second_factors")
+    op.drop_table("replit_identities")
+    op.drop_index("ix_replit_attempts_peer", table_name="replit_attempts")
+    op.drop_table("replit_attempts")
     op.drop_index("ix_repair_plans_group", table_name="repair_plans")
     op.drop_table("repair_plans")
     op.drop_table("recovery_codes")
