@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, UniqueConstraint, false, func, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -218,7 +218,7 @@ class ReplitIdentity(Model):
     subject: Mapped[str]
     username: Mapped[str] = mapped_column(server_default="")
     email: Mapped[str] = mapped_column(server_default="")
-    is_email_verified: Mapped[bool] = mapped_column(server_default=false())
+    is_email_verified: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     signed_in_at: Mapped[datetime | None]
 
