@@ -961,6 +961,7 @@ class ErrorGroup(Model):
     resolution_notes: Mapped[str | None]
     alerted_at: Mapped[datetime | None]
     alert_reason: Mapped[str | None]
+    is_noise: Mapped[bool] = mapped_column(server_default="false")
 
 
 class ErrorHour(Model):
@@ -1149,6 +1150,8 @@ class RepairVerification(Model):
     changed_at: Mapped[datetime]
     due_at: Mapped[datetime]
     needed_successes: Mapped[int]
+    counted_successes: Mapped[int] = mapped_column(server_default="0")
+    counted_on: Mapped[str] = mapped_column(server_default="")
     cause_proof: Mapped[list[Any]] = mapped_column(server_default="[]")
     results: Mapped[list[Any]] = mapped_column(server_default="[]")
     closed_at: Mapped[datetime | None]
@@ -1167,15 +1170,6 @@ class RepairSwitch(Model):
     changed_by: Mapped[str] = mapped_column(server_default="")
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-
-class TrafficMinute(Model):
-    """How often a route or task ended well in one minute: what a repair is measured by."""
-
-    __tablename__ = "traffic_minutes"
-
-    place: Mapped[str] = mapped_column(primary_key=True)
-    minute: Mapped[datetime] = mapped_column(primary_key=True)
-    count: Mapped[int]
 
 
 # ── Conversations ────────────────────────────────────────────────────────────

@@ -64,13 +64,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token", "peer", "hour", name=op.f("pk_token_uses")),
     )
     op.create_table(
-        "traffic_minutes",
-        sa.Column("place", sa.Text(), nullable=False),
-        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("place", "minute", name=op.f("pk_traffic_minutes")),
-    )
-    op.create_table(
         "agent_schedules",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("agent", sa.Text(), nullable=False),
@@ -301,6 +294,8 @@ def upgrade() -> None:
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("needed_successes", sa.BigInteger(), nullable=False),
+        sa.Column("counted_successes", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("counted_on", sa.Text(), server_default="", nullable=False),
         sa.Column("cause_proof", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
         sa.Column("results", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
@@ -375,6 +370,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_entries_action", "audit_entries", ["action", sa.literal_column("id DESC")], unique=False)
     op.create_index("ix_audit_entries_user", "audit_entries", ["user_id", sa.literal_column("id DESC")], unique=False)
+    op.add_column("error_groups", sa.Column("is_noise", sa.Boolean(), server_default="false", nullable=False))
     op.add_column(
         "one_time_links",
         sa.Column("detail", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
@@ -389,6 +385,7 @@ def downgrade() -> None:
     op.drop_column("proposals", "slot")
     op.drop_column("one_time_links", "tries")
     op.drop_column("one_time_links", "detail")
+    op.drop_column("error_groups", "is_noise")
     op.drop_index("ix_audit_entries_user", table_name="audit_entries")
     op.drop_index("ix_audit_entries_action", table_name="audit_entries")
     op.drop_constraint(op.f("fk_ai_calls_turn_id"), "ai_calls", type_="foreignkey")
@@ -425,7 +422,6 @@ def downgrade() -> None:
     op.drop_index("ix_agent_schedules_due", table_name="agent_schedules", postgresql_where=sa.text("is_active"))
     op.drop_index(op.f("ix_agent_schedules_agent"), table_name="agent_schedules")
     op.drop_table("agent_schedules")
-    op.drop_table("traffic_minutes")
     op.drop_table("token_uses")
     op.drop_table("repair_switches")
     op.drop_index("ix_repair_receipts_repair", table_name="repair_receipts")
