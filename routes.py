@@ -23,6 +23,7 @@ from access import (
     operator_call,
     owner,
     public,
+    scraper,
     signed_in,
     viewer,
     viewer_reads_marketer_writes,
@@ -53,6 +54,7 @@ from pages import (
     diagnostics_logs,
     first_start,
     health,
+    metrics,
     outbox,
     palette,
     segments,
@@ -101,6 +103,7 @@ PAGES: list[Row] = [
     Row(palette.page, "/palette", viewer),
     Row(ask_lux.page, "/ask", viewer),
     Row(health.page, "/", anyone),
+    Row(metrics.page, "/", scraper),
     Row(sign_in.page, "/", anyone, exceptions={"sign_out": signed_in, "waiting": signed_in}),
     Row(
         contacts.page,

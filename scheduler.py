@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 import error_groups
 import processes
@@ -29,6 +31,7 @@ from audience import import_runs, intake
 from campaigns import launching, recovery
 from diagnostics import alerts, health
 from extensions import db
+from lib.shared_counters import counters
 from lib.timetable import EPOCH, Daily, Every, Timetable
 
 log = logging.getLogger("lux.clock")
@@ -62,6 +65,8 @@ JOBS: list[Job] = [
 # The lock's two numbers: "LUX" in hexadecimal, and the clock.
 LOCK = (0x4C5558, 1)
 TEND_SECONDS = 3
+# How often each web process, leader or not, shows that it is alive.
+SHOW_SECONDS = 15.0
 MISFIRE_GRACE_SECONDS = 3600
 # A slot belongs to whoever wakes for it, even if the machine's clock was set back by a hair in between.
 EARLY = timedelta(milliseconds=250)
@@ -78,6 +83,7 @@ class Clock:
             self.database_url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection: psycopg.Connection | None = None
         self._scheduler: BackgroundScheduler | None = None
+        self._shown_at = -SHOW_SECONDS
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._tend_until_stopped, name="lux-clock", daemon=True)
 
@@ -94,6 +100,8 @@ class Clock:
         self._stopping.set()
         self._give_way()
         self._thread.join(timeout=TEND_SECONDS)
+        with contextlib.suppress(SQLAlchemyError), self.app.app_context():
+            processes.delete_heartbeat("web", self.process)
 
     def _tend_until_stopped(self) -> None:
         while not self._stopping.is_set():
@@ -105,6 +113,10 @@ class Clock:
             self._stopping.wait(TEND_SECONDS)
 
     def _tend(self) -> None:
+        if time.monotonic() - self._shown_at >= SHOW_SECONDS:
+            with self.app.app_context():
+                processes.add_heartbeat("web", self.process, processes.measure())
+            self._shown_at = time.monotonic()
         if self.is_leader:
             if not self._holds_lock():
                 raise ConnectionError("the lock is gone")
@@ -197,9 +209,11 @@ def run_slot(job: Job, slot: datetime, process: str) -> bool:
         job.function()
     except Exception as error:
         db.session.rollback()
-        log.exception("The job %s failed.", job.name)
+        log.exception("The job %s failed.", job.name, extra={"place": f"job {job.name}"})
+        counters().count("lux_job_runs_total", job.name, "failed")
         processes.finish_run(run_id, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
     else:
+        counters().count("lux_job_runs_total", job.name, "done")
         processes.finish_run(run_id)
     finally:
         db.session.remove()

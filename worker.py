@@ -23,8 +23,10 @@ import processes
 from agents import runner
 from audience import import_runs
 from campaigns import dry_run, sending
+from error_logger import error_logger
 from errors import Unavailable
 from extensions import db
+from lib.shared_counters import counters
 
 log = logging.getLogger("lux.worker")
 
@@ -93,16 +95,23 @@ def make_queue(app: Flask, connector: procrastinate.BaseConnector) -> procrastin
         retry = (
             procrastinate.RetryStrategy(max_attempts=task.tries - 1, exponential_wait=4) if task.tries > 1 else False
         )
-        queue.task(name=task.name, retry=retry)(_in_context(app, task.function))
+        queue.task(name=task.name, retry=retry)(_in_context(app, task.name, task.function))
     return queue
 
 
-def _in_context(app: Flask, function: Callable[..., object]) -> Callable[..., None]:
+def _in_context(app: Flask, name: str, function: Callable[..., object]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(**arguments: Any) -> None:
         with app.app_context():
             try:
                 function(**arguments)
+            except Exception as error:
+                # The queue logs it too, without saying which task it was; captured here, it is known there.
+                error_logger().capture(error, place=f"task {name}")
+                counters().count("lux_tasks_total", name, "failed")
+                raise
+            else:
+                counters().count("lux_tasks_total", name, "done")
             finally:
                 db.session.remove()
 
@@ -180,4 +189,4 @@ async def _put_back_orphans(connection: psycopg.AsyncConnection[tuple[Any, ...]]
 
 def _note_heartbeat(app: Flask) -> None:
     with app.app_context():
-        processes.add_heartbeat("worker", processes.process_name())
+        processes.add_heartbeat("worker", processes.process_name(), processes.measure())

@@ -89,6 +89,8 @@ class SharedBuckets:
             size = self.slots * _SLOT.size
             if os.fstat(self._descriptor).st_size != size:
                 os.ftruncate(self._descriptor, size)
+            # Its room is taken at once: a write into a map of a full disk would end the process.
+            os.posix_fallocate(self._descriptor, 0, size)
             self._memory = mmap.mmap(self._descriptor, size)
             self._pid = os.getpid()
         return self._memory

@@ -19,6 +19,7 @@ from errors import LuxError, TooMany
 from lib.clean_text import clean_text, cut
 from lib.payloads import MOST_BYTES, PayloadUnreadable
 from lib.rate_limit import SharedBuckets
+from lib.shared_counters import counters
 
 page = Blueprint("webhook", __name__)
 
@@ -85,6 +86,16 @@ def answer_wrong_method(error: MethodNotAllowed) -> ResponseReturnValue:
     """405 is raised before Flask knows whose address it is."""
     response = answer_http_exception(error)
     return _with_receipt(response) if request.path == ADDRESS else response
+
+
+@page.after_request
+def count_outcome(response: Response) -> Response:
+    """Counts what became of a post."""
+    if request.endpoint == "webhook.take_contact":
+        kinds = {201: "created", 200: "known", 202: "kept for later", 429: "too many"}
+        kind = kinds.get(response.status_code) or ("refused" if response.status_code < 500 else "failed")
+        counters().count("lux_intake_total", kind)
+    return response
 
 
 def _read_body() -> bytes:

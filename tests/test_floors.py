@@ -20,7 +20,7 @@ FLOORS: dict[str, int] = {
         6: "repairs diagnostics",
         5: "campaigns diagnosis probes",
         4: "audience answers receipts",
-        3: "accounts access ai error_logger error_groups log_reader processes",
+        3: "accounts access ai error_logger error_spool error_groups log_reader processes",
         2: "models channels",
         1: "extensions embedded_postgres schema",
         0: "config errors lib",
@@ -33,7 +33,8 @@ NEIGHBOURS = {
     ("config", "errors"),
     ("commands", "supervisor"),
     ("schema", "embedded_postgres"),
-    ("error_logger", "error_groups"),
+    ("error_logger", "error_spool"),
+    ("error_spool", "error_groups"),
     ("error_groups", "accounts"),
 }
 OUTSIDE = {"tests", "benchmarks", "migrations", "deploy"}
