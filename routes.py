@@ -68,6 +68,8 @@ from pages import (
 )
 from pages import public as public_pages
 
+# Typed, bookmarked or asked by a program; or from one of our own pages. Another subdomain is another site.
+OWN_SITE = ("none", "same-origin")
 CROSS_SITE = "This request came from another site, so LUX did not act on it."
 
 
@@ -191,7 +193,7 @@ def check_guard() -> None:
     if guard is None or has_impossible_id(request.view_args or {}):
         raise UnknownAddress
     is_unsafe = request.method not in ("GET", "HEAD", "OPTIONS")
-    if is_unsafe and guard.uses_session and request.headers.get("Sec-Fetch-Site") == "cross-site":
+    if is_unsafe and guard.uses_session and request.headers.get("Sec-Fetch-Site", "none") not in OWN_SITE:
         raise NotAllowed(CROSS_SITE)
     g.guard = guard
     guard.check()

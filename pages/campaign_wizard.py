@@ -228,6 +228,7 @@ def test(campaign_id: int) -> ResponseReturnValue:
     """Sends the draft as it is saved now to one address."""
     address, back = request.form.get("address", ""), request.form.get("back", "")
     view = back if back in ("content", "review") else "content"
+    campaign_id = get_campaign(campaign_id).id
     try:
         outcome = send_test(campaign_id, address, by_user_id=current_user.id)
     except (InputInvalid, Conflict, Unavailable) as error:

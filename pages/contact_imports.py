@@ -157,6 +157,7 @@ def start(import_id: int) -> ResponseReturnValue:
 @page.post("/<int:import_id>/stop")
 def stop(import_id: int) -> ResponseReturnValue:
     """Stops after the rows in hand."""
+    import_id = get_import(import_id).id
     try:
         stop_import(import_id)
     except Conflict as error:

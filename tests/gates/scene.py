@@ -182,7 +182,7 @@ def add_people(scene: Scene) -> User:
 
 
 def cookie_of(client: FlaskClient) -> str:
-    cookie = client.get_cookie("lux")
+    cookie = client.get_cookie(str(client.application.config["SESSION_COOKIE_NAME"]))
     assert cookie is not None
     return cookie.value
 
