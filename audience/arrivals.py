@@ -198,7 +198,7 @@ def add_contact_arrival(session: Session, arrival: Arrival) -> Outcome:
 _CLAIM = """
     claim AS MATERIALIZED (
         SELECT id, set_config('synchronous_commit', 'off', true) FROM intake_bodies
-        WHERE id IN (SELECT (given ->> 'intake_id')::bigint FROM jsonb_array_elements($1::jsonb) AS given)
+        WHERE id = ANY (ARRAY(SELECT (given ->> 'intake_id')::bigint FROM jsonb_array_elements($1::jsonb) AS given))
             AND state || '' = 'new' ORDER BY id FOR UPDATE
     ),"""
 _MARK = """,
@@ -222,7 +222,7 @@ arrived AS MATERIALIZED (
 prior AS MATERIALIZED (
     SELECT contacts.id, contacts.email, contacts.name, contacts.phone, contacts.source, contacts.segment,
         contacts.subscription
-    FROM contacts WHERE email IN (SELECT email FROM arrived) ORDER BY contacts.email FOR UPDATE
+    FROM contacts WHERE email = ANY (ARRAY(SELECT email FROM arrived)) ORDER BY contacts.email FOR UPDATE
 ),
 written AS (
     INSERT INTO contacts AS c (email, name, phone, phone_raw, source, segment, attributes, subscription)

@@ -12,7 +12,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from access import NotSignedIn, current_credential, is_operator_token
 from accounts.webhook_credentials import is_credential_live
 from answers import answer_http_exception, answer_lux_error
-from audience.intake import CHALLENGE, IntakeAnswer, receive, refuse
+from audience.intake import CHALLENGE, receive, refuse
+from audience.intake_answers import IntakeAnswer
 from audience.intake_bodies import Received
 from config import current_settings
 from errors import LuxError, TooMany

@@ -12,7 +12,7 @@ from flask_login import current_user
 
 from access import peer
 from accounts.webhook_credentials import find_first_credential, list_credentials
-from audience.intake import IntakeAnswer, replay_body, replay_edited, replay_reason
+from audience.intake_answers import IntakeAnswer
 from audience.intake_bodies import Received
 from audience.intake_inbox import (
     PERIODS,
@@ -27,6 +27,7 @@ from audience.intake_inbox import (
     note_deed,
 )
 from audience.intake_mappings import add_mapping, delete_mapping, list_keys, list_mappings
+from audience.intake_replay import replay_body, replay_edited, replay_reason
 from config import current_settings
 from errors import Conflict, InputInvalid
 from extensions import db
