@@ -19,7 +19,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import openai
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import Select, func, insert, select, text, update
 
 from config import Settings, current_settings
 from errors import ModelUnavailable
@@ -70,6 +70,8 @@ class Question:
     longest_answer_tokens: int = 2000
     run_id: int | None = None
     temperature: float | None = None
+    run_cap_usd: float | None = None
+    area_cap_usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -220,10 +222,34 @@ def _reserve(settings: Settings, model: str, question: Question) -> int:
             raise _circuit_open(wait)
         if _spent(connection, since) + estimate > settings.ai_daily_budget_usd:
             raise _over_budget(settings)
+        _expect_within_caps(connection, question, since, estimate)
         row = insert(AiCall).values(
             purpose=question.purpose, run_id=question.run_id, model=model, state="reserved", cost_usd=estimate
         )
         return int(connection.execute(row.returning(AiCall.id)).scalar_one())
+
+
+def _expect_within_caps(connection: Any, question: Question, since: datetime, estimate: float) -> None:
+    """Raises ModelFailed when the call could cost more than its run or its area has left; under the budget's lock."""
+    if question.run_cap_usd is not None and question.run_id is not None:
+        spent = connection.scalar(_sum_cost().where(AiCall.run_id == question.run_id))
+        if spent + estimate > question.run_cap_usd:
+            raise _over_cap("One run", question.run_cap_usd, "AI_RUN_BUDGET_USD")
+    if question.area_cap_usd is not None:
+        area = question.purpose.split(".", 1)[0]
+        own = AiCall.purpose.startswith(f"{area}.", autoescape=True)
+        spent = connection.scalar(_sum_cost().where(AiCall.at >= since, own))
+        if spent + estimate > question.area_cap_usd:
+            raise _over_cap("One agent on one day", question.area_cap_usd, "AI_AGENT_BUDGET_USD")
+
+
+def _sum_cost() -> Select[float]:
+    return select(func.coalesce(func.sum(AiCall.cost_usd), 0.0))
+
+
+def _over_cap(whose: str, cap: float, setting: str) -> ModelFailed:
+    detail = f"{whose} may cost at most ${cap:,.2f} ({setting}), and this call could go beyond. Playbooks go on."
+    return ModelFailed(detail, "budget")
 
 
 def _settle(call_id: int, question: Question, tally: _Tally, failure: ModelFailed | None, seconds: float) -> Answer:

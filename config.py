@@ -51,6 +51,8 @@ SETTINGS: list[SettingRow] = [
     SettingRow("OPENAI_MODEL", "gpt-4o", "the model that agents and chatbot ask"),
     SettingRow("OPENAI_FALLBACK_MODEL", None, "asked when the first model is unknown, busy or ill"),
     SettingRow("AI_DAILY_BUDGET_USD", "5", "reaching it stops model calls; playbooks go on"),
+    SettingRow("AI_AGENT_BUDGET_USD", "2", "the most that one agent may cost in a day; then its playbook answers"),
+    SettingRow("AI_RUN_BUDGET_USD", "0.50", "the most that one run of an agent may cost; then its playbook answers"),
     SettingRow("ZAPIER_USERNAME", None, "the webhook's Basic user; generated when unset"),
     SettingRow("ZAPIER_PASSWORD", None, "the webhook's Basic password; generated when unset", is_secret=True),
     SettingRow("WEBHOOK_RATE_PER_SECOND", "30", "accepted webhook posts a second and credential"),
@@ -92,6 +94,8 @@ class Settings:
     openai_model: str
     openai_fallback_model: str | None
     ai_daily_budget_usd: float
+    ai_agent_budget_usd: float
+    ai_run_budget_usd: float
     zapier_username: str | None
     zapier_password: str | None
     webhook_rate_per_second: float
@@ -192,6 +196,8 @@ def _checked(values: Mapping[str, str | None]) -> Settings:
         openai_model=values["OPENAI_MODEL"] or "",
         openai_fallback_model=values["OPENAI_FALLBACK_MODEL"],
         ai_daily_budget_usd=_number(values, "AI_DAILY_BUDGET_USD", 0),
+        ai_agent_budget_usd=_number(values, "AI_AGENT_BUDGET_USD", 0),
+        ai_run_budget_usd=_number(values, "AI_RUN_BUDGET_USD", 0),
         zapier_username=values["ZAPIER_USERNAME"],
         zapier_password=values["ZAPIER_PASSWORD"],
         webhook_rate_per_second=_number(values, "WEBHOOK_RATE_PER_SECOND", 0.1),

@@ -35,6 +35,7 @@ from errors import NotAllowed
 from extensions import csrf
 from lib.row_ids import LARGEST
 from pages import (
+    agent_runs,
     agents,
     approvals,
     ask_lux,
@@ -100,6 +101,7 @@ class MenuItem:
 PAGES: list[Row] = [
     Row(dashboard.page, "/", viewer, menu="Dashboard", icon="layout-dashboard"),
     Row(agents.page, "/agents", viewer_reads_marketer_writes, menu="Agents", icon="bot"),
+    Row(agent_runs.page, "/agents", viewer_reads_marketer_writes),
     Row(assets.page, "/assets", anyone),
     Row(styleguide.page, "/styleguide", viewer),
     Row(palette.page, "/palette", viewer),

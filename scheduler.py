@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import error_groups
 import processes
 from accounts import sign_in
-from agents import proposals
+from agents import proposals, schedules
 from audience import import_runs, intake
 from campaigns import launching, recovery
 from diagnostics import alerts, health
@@ -53,6 +53,8 @@ JOBS: list[Job] = [
     Job("drain_spool", Every(10), intake.drain_spool),
     Job("finish_stale_intake", Every(30), intake.finish_stale_intake),
     Job("expire_proposals", Every(3600), proposals.expire_proposals),
+    Job("start_due_agent_runs", Every(60), schedules.start_due_runs),
+    Job("leave_agent_proposals", Every(60), schedules.leave_proposals),
     Job("run_slow_checks", Every(300), health.run_slow_checks),
     Job("send_error_digest", Every(300), alerts.send_error_digest),
     Job("clear_resolved", Daily(2, 0), lambda: error_groups.clear_resolved(48)),

@@ -1,6 +1,8 @@
 """What an agent is: a worker with jobs. Each task has a typed brief, reads LUX's own data, and ends in a typed result.
 
 To add an agent, write agents/<key>.py with an AGENT and list it in AGENTS. An agent without tasks is shown as planned.
+To add a task, write its module (agents/documents.py makes the usual kind) and list it in its agent's `tasks`. The
+workspace, the form of the brief, edits, differences and the document are all made from what is declared here.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
+from agents.blocks import Block
+from agents.brief_fields import BriefField, list_brief_fields
+
 BriefT = TypeVar("BriefT", bound=BaseModel)
 ResultT = TypeVar("ResultT", bound=BaseModel)
 
@@ -20,13 +25,18 @@ Verdict = Literal["pass", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """One thing that a run has read: which question was asked of LUX's data, the answer, and when it was true."""
+    """One thing that a run has read: which question was asked of LUX's data, the answer, and when it was true.
+
+    `details` are the figures behind the value, line by line; `how` says how code came to them.
+    """
 
     key: str
     label: str
     value: str
     as_of: datetime
     source: str = ""
+    details: tuple[str, ...] = ()
+    how: str = ""
 
     def as_row(self) -> dict[str, Any]:
         """The row as it is kept with the run."""
@@ -35,17 +45,23 @@ class Evidence:
             "label": self.label,
             "value": self.value,
             "source": self.source,
+            "details": list(self.details),
+            "how": self.how,
             "as_of": self.as_of.isoformat(timespec="seconds"),
         }
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a task knows when it writes: evidence for people, facts for prompt and playbook. No personal data."""
+    """What a task knows when it writes: evidence for people, facts for prompt and playbook. No personal data.
+
+    `kept` is for code alone, such as the ids that a proposal needs: the model never sees it.
+    """
 
     evidence: list[Evidence]
     facts: dict[str, Any]
     coverage: float = 1.0
+    kept: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,13 +77,17 @@ class Check:
 
 @dataclass(frozen=True)
 class ProposedAction:
-    """What a result asks a person to approve; `payload` is validated by the action's own schema."""
+    """What a result asks a person to approve; `payload` is validated by the action's own schema.
+
+    `slot` tells the proposals of one run apart: one that waits takes over what a newer version proposes there.
+    """
 
     action: str
     title: str
     payload: dict[str, Any]
     reason: str
     effect: str
+    slot: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +112,9 @@ class Task(Generic[BriefT, ResultT]):
     """One job of an agent, from brief to proposals.
 
     `answer` is what the model gives, `complete` makes the result of it with what code computes; `tell` reads a half
-    answer aloud while it streams; `lines` are a result's texts with their places, for the difference of two versions.
+    answer aloud while it streams; `show` is the result as blocks for the page, the document and the difference of two
+    versions. `propose` gives what the result would do, nothing for a document. A task with a `form` of its own has
+    the templates agents/draft_<form>.html and agents/edit_<form>.html; all others need none.
     """
 
     key: str
@@ -106,15 +128,21 @@ class Task(Generic[BriefT, ResultT]):
     complete: Callable[[BriefT, Context, Any], ResultT]
     playbook: Callable[[BriefT, Context], ResultT]
     check: Callable[[BriefT, Context, ResultT], list[Check]]
-    propose: Callable[[BriefT, Context, ResultT], ProposedAction]
+    propose: Callable[[BriefT, Context, ResultT], list[ProposedAction]]
     tell: Callable[[Mapping[str, Any]], str]
     summarise: Callable[[ResultT], str]
     assume: Callable[[BriefT, Context], list[str]]
-    lines: Callable[[ResultT], list[str]]
+    show: Callable[[ResultT], list[Block]]
     examples: tuple[BriefExample, ...] = ()
-    accept: str = "Accept"
-    has_preview: bool = False
+    editable: tuple[str, ...] = ()
+    form: str = ""
+    preview: Callable[[ResultT], dict[str, Any]] | None = None
+    uses_brand: bool = True
     longest_answer_tokens: int = 2500
+
+    @property
+    def fields(self) -> list[BriefField]:
+        return list_brief_fields(self.brief)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from agents.base import BriefExample
-from campaigns.mail_links import find_url_problem
-from lib.clean_text import clean_text
+from agents.blocks import Block, Facts, Text
+from agents.brief_fields import Ask, Clean, Link, RowId, Told, choices_of, one_line
 
 Kind = Literal["newsletter", "offer", "announcement", "win_back", "event", "welcome"]
 KINDS: dict[str, str] = {
@@ -33,44 +33,36 @@ WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 BlockKind = Literal["heading", "text", "button", "divider"]
 
 
-def _cleaned(value: object) -> object:
-    return clean_text(value).replace("\r\n", "\n").strip() if isinstance(value, str) else value
-
-
-def _nothing(value: object) -> object:
-    return None if value == "" else value
-
-
-def _web_link(value: str) -> str:
-    if value and "://" not in value and "." in value.split("/")[0]:
-        value = f"https://{value}"
-    problem = find_url_problem(value, schemes=("http", "https")) if value else None
-    if problem:
-        raise ValueError(f"This address {problem}")
-    return value
-
-
-def _one_line(value: str) -> str:
-    if "\n" in value or "\r" in value:
-        raise ValueError("must be one line")
-    return value
-
-
-Clean = BeforeValidator(_cleaned)
-
-
 class CampaignBrief(BaseModel):
     """What a person asks for."""
 
     model_config = ConfigDict(extra="ignore")
 
-    kind: Kind = "newsletter"
-    goal: Annotated[str, Clean, StringConstraints(min_length=10, max_length=2000)]
-    segment_id: Annotated[int | None, BeforeValidator(_nothing)] = None
-    offer: Annotated[str, Clean, StringConstraints(max_length=3000)] = ""
-    link: Annotated[str, Clean, StringConstraints(max_length=1000), AfterValidator(_web_link)] = ""
-    tone: Tone = "brand"
-    must_include: Annotated[str, Clean, StringConstraints(max_length=1000)] = ""
+    kind: Annotated[Kind, Ask("What kind of campaign", kind="choice", choices=choices_of(KINDS))] = "newsletter"
+    goal: Annotated[
+        str,
+        Clean,
+        StringConstraints(min_length=10, max_length=2000),
+        Ask("Goal", "What should it achieve? Readers do not see this.", "text"),
+    ]
+    offer: Annotated[
+        Told,
+        Ask(
+            "What to tell",
+            "One thing in each line. Only what stands here or on the brand page is stated as a fact.",
+            "text",
+            rows=4,
+        ),
+    ] = ""
+    segment_id: Annotated[RowId, Ask("Audience", kind="segment")] = None
+    link: Annotated[Link, Ask("Link", "Where the button leads. Empty: the first link of the brand page.", "link")] = ""
+    tone: Annotated[Tone, Ask("Tone", kind="choice", choices=choices_of(TONES))] = "brand"
+    must_include: Annotated[
+        str,
+        Clean,
+        StringConstraints(max_length=1000),
+        Ask("Must include", "Word for word, one in each line.", "text", rows=2),
+    ] = ""
 
     @property
     def must_lines(self) -> list[str]:
@@ -88,7 +80,7 @@ class DraftBlock(BaseModel):
     url: Annotated[str, Clean, StringConstraints(max_length=2000)] = ""
 
 
-Subject = Annotated[str, Clean, StringConstraints(min_length=3, max_length=120), AfterValidator(_one_line)]
+Subject = Annotated[str, Clean, StringConstraints(min_length=3, max_length=120), AfterValidator(one_line)]
 
 
 class CampaignWords(BaseModel):
@@ -96,9 +88,9 @@ class CampaignWords(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Clean, StringConstraints(min_length=3, max_length=120), AfterValidator(_one_line)]
+    name: Annotated[str, Clean, StringConstraints(min_length=3, max_length=120), AfterValidator(one_line)]
     subjects: Annotated[list[Subject], Field(min_length=3, max_length=5)]
-    preheader: Annotated[str, Clean, StringConstraints(max_length=200), AfterValidator(_one_line)]
+    preheader: Annotated[str, Clean, StringConstraints(max_length=200), AfterValidator(one_line)]
     blocks: Annotated[list[DraftBlock], Field(min_length=2, max_length=24)]
 
 
@@ -172,11 +164,22 @@ def _tell_block(block: Mapping[str, Any]) -> list[str]:
     return [text, ""] if text else []
 
 
-def list_lines(campaign: EmailCampaign) -> list[str]:
-    """The result line by line, for the difference between two versions."""
-    told = tell_words(campaign.model_dump())
-    links = [f"Link: {block.url}" for block in campaign.blocks if block.url]
-    return [*told.splitlines(), f"Chosen subject: {campaign.subject}", *links]
+def show_campaign(campaign: EmailCampaign) -> list[Block]:
+    """The whole result as a document."""
+    subjects = "\n".join(
+        f"- {subject}{' (chosen)' if subject == campaign.subject else ''}" for subject in campaign.subjects
+    )
+    body = tell_words({"blocks": [block.model_dump() for block in campaign.blocks]})
+    links = [(block.label, block.url) for block in campaign.blocks if block.url]
+    when = f"{campaign.send_time.weekday.capitalize()} at {campaign.send_time.hour:02}:00. {campaign.send_time.reason}"
+    return [
+        Text(campaign.name, "Campaign"),
+        Text(subjects, "Subjects"),
+        Text(campaign.preheader, "Preheader"),
+        Text(body, "Body"),
+        *([Facts(links, "Links")] if links else []),
+        Text(when, "Suggested time"),
+    ]
 
 
 EXAMPLES = (

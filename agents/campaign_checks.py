@@ -6,11 +6,22 @@ To add a check, write a function that takes a Draft and list it in CHECKS.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agents.base import Check, Context
 from agents.campaign_brief import CampaignBrief, CampaignWords, list_texts
+from agents.checks import (
+    NUMBER,
+    ORDERS,
+    SUPERLATIVES,
+    find_words,
+    in_order,
+    is_bare_host,
+    is_small_count,
+    list_numbers,
+    plain_number,
+)
 from campaigns.content import MARKED_LINK
 from campaigns.merge_values import is_merge_value
 from config import current_settings
@@ -22,24 +33,12 @@ SUBJECT_SHORT, SUBJECT_LONG, SUBJECT_CUT = 15, 60, 90
 PREHEADER_SHORT, PREHEADER_LONG = 30, 130
 WORDS_LONG = 450
 EASE_HARD = 45.0
-SMALL_NUMBER = 10
 SPAM_WORDS = (
     "act now", "amazing deal", "as seen on", "best price", "buy now", "cash bonus", "click here", "congratulations",
     "double your", "earn money", "fast cash", "free gift", "free money", "guaranteed winner", "limited time only",
     "lowest price", "make money", "miracle", "no obligation", "once in a lifetime", "order now", "risk free",
     "risk-free", "special promotion", "this is not spam", "urgent", "winner", "you have been selected", "100% free",
 )  # fmt: skip
-SUPERLATIVES = (
-    "number one", "no. 1", "#1", "world's best", "the best", "the cheapest", "the fastest", "leading", "award-winning",
-    "guaranteed", "proven", "clinically", "scientifically", "unbeatable", "the only",
-)  # fmt: skip
-ORDERS = re.compile(
-    r"\b(ignore|disregard|forget)\b.{0,40}\b(instruction|rule|prompt|above|previous|brief)|"
-    r"\b(system prompt|developer message|you are now|new instructions?)\b|"
-    r"\bsend (this|it|all|the).{0,30}\bto\b.{0,60}@",
-    re.I | re.S,
-)
-_NUMBER = re.compile(r"(?<![\w#])(?:[$€£]\s?)?\d[\d.,]*(?:\s?(?:%|percent|€|EUR|USD))?", re.I)
 _TAG = re.compile(r"\{\{[^{}]*\}\}")
 
 
@@ -71,8 +70,7 @@ def check_campaign_words(brief: CampaignBrief, context: Context, words: Campaign
     """Every check of the draft, those that hold it back first."""
     draft = Draft(brief, context, words)
     found = [check(draft) for check in CHECKS]
-    order = {"fail": 0, "warn": 1, "pass": 2}
-    return sorted(found, key=lambda check: order[check.verdict])
+    return in_order(found)
 
 
 def _check_links(draft: Draft) -> Check:
@@ -81,7 +79,7 @@ def _check_links(draft: Draft) -> Check:
     foreign = [block.url for block in draft.words.blocks if block.url and block.url not in allowed]
     foreign += [match[1] for match in MARKED_LINK.finditer(draft.copy) if match[1] not in allowed]
     bare_copy = MARKED_LINK.sub(" ", draft.copy)
-    foreign += [one for one in find_addresses(bare_copy) if one not in allowed and not _is_bare_host(one, hosts)]
+    foreign += [one for one in find_addresses(bare_copy) if one not in allowed and not is_bare_host(one, hosts)]
     if foreign:
         shown = ", ".join(dict.fromkeys(link[:80] for link in foreign))
         return Check("links", "Links", "fail", f"Leads to {shown}, which neither the brief nor the brand names.")
@@ -122,20 +120,16 @@ def _check_must(draft: Draft) -> Check:
 
 def _check_avoided(draft: Draft) -> Check:
     avoided = [str(word) for word in draft.context.facts["brand"]["words_to_avoid"]]
-    found = _found(draft.copy, avoided)
+    found = find_words(draft.copy, avoided)
     if found:
         return Check("avoided", "Words to avoid", "fail", f"Uses “{'”, “'.join(found)}”, which the brand avoids.")
     return Check("avoided", "Words to avoid", "pass", "None of the brand's words to avoid.")
 
 
 def _check_figures(draft: Draft) -> Check:
-    known = {_bare_number(match[0]) for match in _NUMBER.finditer(draft.told)}
-    unknown = []
-    for match in _NUMBER.finditer(_TAG.sub(" ", MARKED_LINK.sub(" ", draft.copy))):
-        number = _bare_number(match[0])
-        is_small = number.isdigit() and int(number) <= SMALL_NUMBER and match[0].strip().rstrip(".,").isdigit()
-        if number and number not in known and not is_small:
-            unknown.append(match[0].strip().rstrip(".,"))
+    known = list_numbers(draft.told)
+    said = [match[0].strip() for match in NUMBER.finditer(_TAG.sub(" ", MARKED_LINK.sub(" ", draft.copy)))]
+    unknown = [one.rstrip(".,") for one in said if plain_number(one) not in known and not is_small_count(one)]
     if unknown:
         shown = ", ".join(dict.fromkeys(unknown))
         return Check("figures", "Figures", "fail", f"Says {shown}, which neither the brief nor the brand says.")
@@ -144,7 +138,7 @@ def _check_figures(draft: Draft) -> Check:
 
 def _check_claims(draft: Draft) -> Check:
     told = draft.told
-    claims = [claim for claim in _found(draft.copy, SUPERLATIVES) if claim not in told]
+    claims = [claim for claim in find_words(draft.copy, SUPERLATIVES) if claim not in told]
     if claims:
         detail = f"“{'”, “'.join(claims)}” is a claim without a proof point. Add the proof to the brand, or soften it."
         return Check("claims", "Claims", "warn", detail)
@@ -174,7 +168,7 @@ def _check_preheader(draft: Draft) -> Check:
 
 
 def _check_spam(draft: Draft) -> Check:
-    found = _found(draft.copy, SPAM_WORDS)
+    found = find_words(draft.copy, SPAM_WORDS)
     shouted: list[str] = re.findall(r"\b[A-Z]{5,}\b", _TAG.sub(" ", draft.copy))
     if found or draft.copy.count("!") > 3 or len(shouted) > 1:
         what = [f"“{word}”" for word in found] + ([f"{shouted[0]} in capitals"] if len(shouted) > 1 else [])
@@ -242,23 +236,5 @@ CHECKS: tuple[Callable[[Draft], Check], ...] = (
 )
 
 
-def _is_bare_host(address: str, hosts: set[str]) -> bool:
-    """Whether the address is no more than the name of a site that links may lead to."""
-    host = host_of(address)
-    bare = address.lower().removeprefix("https://").removeprefix("www.").rstrip("/")
-    return bool(host) and host in hosts and bare == host
-
-
-def _found(text: str, words: Iterable[str]) -> list[str]:
-    lowered = text.lower()
-    return [
-        word for word in words if word and re.search(rf"(?<!\w){re.escape(word.lower())}(?!\w)", lowered) is not None
-    ]
-
-
 def _plain(text: str) -> str:
     return re.sub(r"[\W_]+", " ", text.lower()).strip()
-
-
-def _bare_number(text: str) -> str:
-    return re.sub(r"[^\d]", "", text)

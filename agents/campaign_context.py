@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
 from agents.base import Context, Evidence
 from agents.campaign_brief import WEEKDAYS, CampaignBrief, SendTime
+from agents.sources import Reading, read_brand, read_today
 from audience.segments import describe_segment, find_segment
 from campaigns.audience_count import count_audience
-from campaigns.brand import get_brand, list_links, measure_brand
 from campaigns.content import read_content
 from campaigns.figures import get_totals
 from config import current_settings
@@ -33,18 +31,9 @@ USUAL_TIME = SendTime(
 )
 
 
-@dataclass(frozen=True)
-class Reading:
-    """One source read: its evidence, its facts, and how much it had to say, from 0 to 1."""
-
-    evidence: Evidence
-    facts: dict[str, Any]
-    coverage: float
-
-
 def read_campaign_context(brief: CampaignBrief) -> Context:
     """Reads everything for a brief. The facts hold no address and no name of a person."""
-    readings = [_read_brand(), _read_segment(brief), _read_past(), _read_hours(), _read_calendar()]
+    readings = [read_brand(), _read_segment(brief), _read_past(), _read_hours(), read_today()]
     facts: dict[str, Any] = {}
     for reading in readings:
         facts |= reading.facts
@@ -53,25 +42,6 @@ def read_campaign_context(brief: CampaignBrief) -> Context:
     weights = (0.5, 0.25, 0.2, 0.05, 0.0)
     coverage = sum(weight * reading.coverage for weight, reading in zip(weights, readings, strict=True))
     return Context([reading.evidence for reading in readings], facts, round(coverage, 3))
-
-
-def _read_brand() -> Reading:
-    brand = get_brand()
-    completeness = measure_brand(brand)
-    facts = {
-        "brand": {
-            "company": brand.company,
-            "voice": brand.voice,
-            "audience": brand.audience,
-            "offer": brand.offer,
-            "words_to_use": brand.words_to_use,
-            "words_to_avoid": brand.words_to_avoid,
-            "proof_points": brand.proof_points,
-        },
-        "links": [{"label": link.label, "url": link.url} for link in list_links(brand)],
-    }
-    evidence = Evidence("brand", "Brand page", f"{completeness.percent}% complete", _now(), "/settings/brand")
-    return Reading(evidence, facts, completeness.percent / 100)
 
 
 def _read_segment(brief: CampaignBrief) -> Reading:
@@ -136,13 +106,6 @@ def _read_hours() -> Reading:
     value = f"{clicks:,} clicks of people by hour" if clicks else "no clicks yet"
     evidence = Evidence("hours", "When people click", value, _now(), "/campaigns")
     return Reading(evidence, {"send_time": send_time.model_dump()}, min(1.0, clicks / 400))
-
-
-def _read_calendar() -> Reading:
-    timezone = current_settings().timezone
-    today = datetime.now(ZoneInfo(timezone))
-    value = f"{today:%A}, {today.day} {today:%B %Y}"
-    return Reading(Evidence("today", "Today", value, _now()), {"today": value, "month": f"{today:%B}"}, 1.0)
 
 
 def choose_send_time(clicks: Sequence[tuple[int, int, int]], timezone: str) -> SendTime:

@@ -13,6 +13,9 @@ from sqlalchemy import select
 
 from agents import get_agent
 from agents.base import Agent, Check, Context, Task
+from agents.checks import THIN_COVERAGE
+from agents.complaints import path_of, sentence_of
+from agents.documents import list_lines
 from errors import Conflict, InputInvalid, NotFound
 from extensions import db
 from models import AgentRun, AgentRunVersion
@@ -43,14 +46,26 @@ def make_envelope(
 ) -> dict[str, Any]:
     """What stands around a result: summary, checks, confidence, assumptions, and how it came about."""
     checks = task.check(brief, context, result)
+    failed = any(check.verdict == "fail" for check in checks)
+    proposed = [] if failed else task.propose(brief, context, result)
     return {
         "summary": task.summarise(result),
         "confidence": measure_confidence(context, checks),
         "assumptions": task.assume(brief, context),
         "checks": [check.__dict__ for check in checks],
+        "flags": list_flags(context, checks, drafted_by),
+        "proposed": [one.__dict__ for one in proposed],
         "drafted_by": drafted_by,
         "notice": notice,
     }
+
+
+def list_flags(context: Context, checks: list[Check], drafted_by: str) -> list[str]:
+    """What a reader should know before the first line: by playbook, on thin data, with a failed check, an order."""
+    flags = ["playbook"] if drafted_by == "playbook" else []
+    flags += ["thin_data"] if context.coverage < THIN_COVERAGE else []
+    flags += ["needs_change"] if any(check.verdict == "fail" for check in checks) else []
+    return flags + [check.key for check in checks if check.key == "orders" and check.verdict == "warn"]
 
 
 def measure_confidence(context: Context, checks: list[Check]) -> int:
@@ -115,10 +130,13 @@ def change_draft(
         return None
     brief = task.brief.model_validate(run.brief)
     before = run.result or {}
+    context = task.read(brief)
+    # The figures may have moved since: the evidence stands beside the checks that were made with it.
+    run.evidence = [one.as_row() for one in context.evidence]
     run.result = make_envelope(
         task,
         brief,
-        task.read(brief),
+        context,
         result,
         drafted_by=str(before.get("drafted_by", "model")),
         notice=str(before.get("notice", "")),
@@ -162,7 +180,7 @@ def add_version(run: AgentRun, result: BaseModel, *, made_by: str, note: str = "
 def list_differences(run: AgentRun, older: AgentRunVersion, newer: AgentRunVersion) -> list[DiffLine]:
     """The difference of two versions, line by line, as a person reads them."""
     _, task = task_of(run)
-    before, after = task.lines(get_result(run, older)), task.lines(get_result(run, newer))
+    before, after = list_lines(task, get_result(run, older)), list_lines(task, get_result(run, newer))
     lines: list[DiffLine] = []
     for tag, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -171,24 +189,3 @@ def list_differences(run: AgentRun, older: AgentRunVersion, newer: AgentRunVersi
             lines += [DiffLine("removed", line) for line in before[a:b]]
             lines += [DiffLine("added", line) for line in after[c:d]]
     return lines
-
-
-def path_of(places: tuple[int | str, ...]) -> str:
-    """A field's place as one name, such as "blocks.2.url"."""
-    return ".".join(str(place) for place in places) or "form"
-
-
-def sentence_of(error: Mapping[str, Any]) -> str:
-    """What is wrong, in a plain sentence that a person and a model understand."""
-    context = error.get("ctx", {})
-    sentences = {
-        "missing": "This is missing.",
-        "string_too_short": f"This needs at least {context.get('min_length')} characters.",
-        "string_too_long": f"Keep this within {context.get('max_length')} characters.",
-        "too_short": f"There must be at least {context.get('min_length')} of these.",
-        "too_long": f"There can be at most {context.get('max_length')} of these.",
-        "extra_forbidden": "This is not part of the answer.",
-        "literal_error": f"This must be one of {context.get('expected')}.",
-        "value_error": str(context.get("error", "")),
-    }
-    return sentences.get(str(error.get("type")), "This has the wrong type.")

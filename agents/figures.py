@@ -46,5 +46,11 @@ def sum_ai_cost_since(moment: datetime) -> float:
     return float(db.session.scalar(select(func.sum(AiCall.cost_usd)).where(AiCall.at >= moment)) or 0)
 
 
+def sum_agent_cost_since(key: str, moment: datetime) -> float:
+    """What one agent's calls of the model have cost since then; calls under way count with the most they may cost."""
+    own = AiCall.purpose.startswith(f"{key}.", autoescape=True)
+    return float(db.session.scalar(select(func.sum(AiCall.cost_usd)).where(AiCall.at >= moment, own)) or 0)
+
+
 def _waits() -> ColumnElement[bool]:
     return and_(Proposal.state == "pending", Proposal.expires_at > func.now())

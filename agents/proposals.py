@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +11,13 @@ from pydantic import ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.orm import selectinload
 
+from access import ROLE_RANK
 from accounts.audit import add_audit_entry
 from agents.actions import find_action, get_action, read_payload
+from agents.actions.base import Edit
+from agents.base import ProposedAction
 from agents.drafts import get_result, get_version, list_failures, task_of
-from errors import Conflict, InputInvalid, LuxError, NotFound
+from errors import Conflict, InputInvalid, LuxError, NotAllowed, NotFound
 from extensions import db
 from models import AgentRun, Proposal, User
 
@@ -27,57 +32,37 @@ DECIDED = {
 }
 
 
-def add_proposal(run_id: int) -> Proposal:
-    """Proposes a run's current version for approval; commits. A waiting proposal of the run takes the new version on.
+def add_proposals(run_id: int) -> list[Proposal]:
+    """Proposes all that a run's current version would do; commits. Waiting proposals of the run take it on.
 
-    Raises Conflict when there is no finished draft or a check holds it back, NotFound.
+    Raises Conflict when there is no finished draft, a check holds it back or it proposes nothing; NotFound.
     """
-    run = db.session.get(AgentRun, run_id, with_for_update=True, populate_existing=True)
-    if run is None:
-        raise NotFound("There is no such run.")
-    if run.state in ("waiting", "running") or run.version == 0:
-        raise Conflict("There is no finished draft to propose yet.")
-    failures = list_failures(run)
-    if failures:
-        raise Conflict(f"Put this right first. {' '.join(failures[:3])}")
-    agent, task = task_of(run)
-    brief = task.brief.model_validate(run.brief)
-    proposed = task.propose(brief, task.read(brief), get_result(run, get_version(run.id, run.version)))
-    action = get_action(proposed.action)
-    try:
-        payload = read_payload(action, proposed.payload).model_dump(mode="json")
-    except InputInvalid as error:
-        raise Conflict(f"Put this right first. {error.detail}") from error
-    values: dict[str, Any] = {
-        "title": proposed.title,
-        "payload": payload,
-        "reason": proposed.reason,
-        "effect": proposed.effect,
-        "expires_at": datetime.now(UTC) + timedelta(days=action.days_valid),
-    }
-    proposal = find_waiting_proposal(run.id)
-    if proposal is None:
-        proposal = Proposal(run_id=run.id, agent=agent.key, action=action.key, **values)
-        db.session.add(proposal)
-    else:
-        for name, value in values.items():
-            setattr(proposal, name, value)
+    run, proposed = _list_proposed(run_id)
+    proposals = [_put(run, one) for one in proposed]
+    db.session.commit()
+    return proposals
+
+
+def add_proposal(run_id: int, slot: str | None = None) -> Proposal:
+    """Proposes one thing that a run's current version would do, the first without a slot; raises as the above."""
+    run, proposed = _list_proposed(run_id)
+    proposal = _put(run, next((one for one in proposed if one.slot == slot), proposed[0]))
     db.session.commit()
     return proposal
 
 
-def carry_out_now(run_id: int, user: User, *, peer: str | None = None) -> Proposal:
-    """Proposes a run's current version and approves it at once: the person who asks is the one who may approve.
+def carry_out_now(run_id: int, user: User, *, slot: str | None = None, peer: str | None = None) -> Proposal:
+    """Proposes one thing of a run's current version and approves it at once: who asks is the one who may approve.
 
     A version that has been carried out already is not carried out again; commits. Raises as add_proposal() does.
     """
+    proposal = add_proposal(run_id, slot)
     latest = db.session.scalar(
         select(Proposal)
-        .where(Proposal.run_id == run_id, Proposal.state == "done")
+        .where(Proposal.run_id == run_id, Proposal.state == "done", Proposal.slot == proposal.slot)
         .order_by(Proposal.id.desc())
         .limit(1)
     )
-    proposal = add_proposal(run_id)
     if latest is not None and latest.payload == proposal.payload:
         db.session.delete(proposal)
         db.session.commit()
@@ -96,11 +81,6 @@ def get_proposal(proposal_id: int) -> Proposal:
     if proposal is None:
         raise NotFound("There is no such proposal.")
     return proposal
-
-
-def find_waiting_proposal(run_id: int) -> Proposal | None:
-    """The proposal of a run that waits for a person."""
-    return db.session.scalar(select(Proposal).where(Proposal.run_id == run_id, Proposal.state == "pending"))
 
 
 def list_proposals(*, is_waiting: bool, most: int = 50) -> list[Proposal]:
@@ -142,6 +122,9 @@ def approve_proposal(proposal_id: int, user: User, *, note: str = "", peer: str 
         return get_proposal(proposal_id)
     _expect_waiting(proposal)
     action = get_action(proposal.action)
+    if user.role is None or ROLE_RANK[user.role] < ROLE_RANK[action.role]:
+        db.session.rollback()
+        raise NotAllowed(f"Approving this needs the role {action.role}.")
     # Some noun packages commit what they make: the decision stands before, so that it is in the same transaction.
     try:
         payload = read_payload(action, proposal.payload)
@@ -163,17 +146,22 @@ def refuse_proposal(proposal_id: int, user: User, *, note: str = "", peer: str |
     return proposal
 
 
-def change_proposal(proposal_id: int, user: User, *, name: str, subject: str = "", preheader: str = "") -> Proposal:
-    """Edits a waiting proposal before it is approved; commits. Raises InputInvalid, Conflict, NotFound.
+def list_edits(proposal: Proposal) -> list[tuple[Edit, str]]:
+    """The fields of a proposal that may be changed before it is approved, with their values."""
+    action = find_action(proposal.action)
+    edits = action.edits if action is not None else ()
+    return [(edit, str(_value_at(proposal.payload, edit.path))) for edit in edits]
 
-    Subject and preheader are a campaign's; a proposal without content has only a name.
-    """
+
+def change_proposal(proposal_id: int, user: User, values: Mapping[str, str]) -> Proposal:
+    """Edits a waiting proposal before it is approved; commits. Raises InputInvalid, Conflict, NotFound."""
     proposal = _lock(proposal_id)
     _expect_waiting(proposal)
     action = get_action(proposal.action)
-    changed = {**proposal.payload, "name": name}
-    if "content" in changed:
-        changed["content"] = {**changed["content"], "subject": subject.strip(), "preheader": preheader.strip()}
+    changed = copy.deepcopy(proposal.payload)
+    for edit in action.edits:
+        if edit.name in values:
+            _set_at(changed, edit.path, values[edit.name].strip())
     payload = read_payload(action, changed)
     proposal.payload = payload.model_dump(mode="json")
     add_audit_entry("proposal_edited", actor=user.name, user_id=user.id, subject=f"proposal {proposal.id}")
@@ -200,6 +188,18 @@ def undo_proposal(proposal_id: int, user: User, *, peer: str | None = None) -> P
     return proposal
 
 
+def supersede_proposals(schedule_id: int, run_id: int) -> int:
+    """Lets waiting proposals of a schedule's earlier runs go: the newest run says the same anew. No commit."""
+    earlier = select(AgentRun.id).where(AgentRun.schedule_id == schedule_id, AgentRun.id != run_id)
+    gone = db.session.scalars(
+        update(Proposal)
+        .where(Proposal.state == "pending", Proposal.run_id.in_(earlier))
+        .values(state="expired", decision_note="A newer run took its place.", decided_at=datetime.now(UTC))
+        .returning(Proposal.id)
+    ).all()
+    return len(gone)
+
+
 def expire_proposals() -> int:
     """Marks waiting proposals whose time is over; commits. For the clock; returns how many."""
     expired = db.session.scalars(
@@ -210,6 +210,67 @@ def expire_proposals() -> int:
     ).all()
     db.session.commit()
     return len(expired)
+
+
+def _list_proposed(run_id: int) -> tuple[AgentRun, list[ProposedAction]]:
+    """A locked run with all that its current version would do, never nothing."""
+    run = db.session.get(AgentRun, run_id, with_for_update=True, populate_existing=True)
+    if run is None:
+        raise NotFound("There is no such run.")
+    if run.state in ("waiting", "running") or run.version == 0:
+        raise Conflict("There is no finished draft to propose yet.")
+    failures = list_failures(run)
+    if failures:
+        raise Conflict(f"Put this right first. {' '.join(failures[:3])}")
+    _, task = task_of(run)
+    brief = task.brief.model_validate(run.brief)
+    proposed = task.propose(brief, task.read(brief), get_result(run, get_version(run.id, run.version)))
+    if not proposed:
+        raise Conflict("This result is a document. There is nothing in it to approve.")
+    return run, proposed
+
+
+def _put(run: AgentRun, proposed: ProposedAction) -> Proposal:
+    """The proposal in its slot of the run, new or with the new version taken on, in the caller's transaction."""
+    action = get_action(proposed.action)
+    try:
+        payload = read_payload(action, proposed.payload).model_dump(mode="json")
+    except InputInvalid as error:
+        raise Conflict(f"Put this right first. {error.detail}") from error
+    values: dict[str, Any] = {
+        "action": action.key,
+        "title": proposed.title,
+        "payload": payload,
+        "reason": proposed.reason,
+        "effect": proposed.effect,
+        "is_reversible": action.is_reversible,
+        "expires_at": datetime.now(UTC) + timedelta(days=action.days_valid),
+    }
+    waiting = select(Proposal).where(
+        Proposal.run_id == run.id, Proposal.state == "pending", Proposal.slot == proposed.slot
+    )
+    proposal = db.session.scalar(waiting)
+    if proposal is None:
+        proposal = Proposal(run_id=run.id, agent=run.agent, slot=proposed.slot, **values)
+        db.session.add(proposal)
+    else:
+        for name, value in values.items():
+            setattr(proposal, name, value)
+    db.session.flush()
+    return proposal
+
+
+def _value_at(payload: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = payload
+    for name in path:
+        value = value.get(name, "") if isinstance(value, Mapping) else ""
+    return value
+
+
+def _set_at(payload: dict[str, Any], path: tuple[str, ...], value: str) -> None:
+    for name in path[:-1]:
+        payload = payload.setdefault(name, {})
+    payload[path[-1]] = value
 
 
 def _lock(proposal_id: int) -> Proposal:

@@ -19,7 +19,8 @@ from sqlalchemy import exists, func, insert, select, update
 
 import ai
 from agents.base import Check, Context
-from agents.drafts import PLAYBOOK_NOTE, add_version, make_envelope, path_of, sentence_of, task_of
+from agents.complaints import path_of, sentence_of
+from agents.drafts import PLAYBOOK_NOTE, add_version, make_envelope, task_of
 from agents.runs import make_question, read_stream
 from errors import InputInvalid, LuxError
 from extensions import db

@@ -10,7 +10,9 @@ from sqlalchemy import select
 
 import ai
 from agents.base import Agent, Task
-from agents.drafts import path_of, sentence_of, task_of
+from agents.complaints import path_of, sentence_of
+from agents.drafts import task_of
+from config import current_settings
 from errors import Conflict, InputInvalid, NotFound
 from extensions import db, defer
 from lib.strict_schema import make_strict_schema
@@ -34,10 +36,23 @@ def read_brief(task: Task[Any, Any], form: Mapping[str, Any]) -> BaseModel:
 
 
 def start_run(
-    agent: Agent, task: Task[Any, Any], brief: BaseModel, *, user_id: int | None, way: Way = "model"
+    agent: Agent,
+    task: Task[Any, Any],
+    brief: BaseModel,
+    *,
+    user_id: int | None,
+    way: Way = "model",
+    schedule_id: int | None = None,
 ) -> AgentRun:
     """Puts a run on the queue; commits."""
-    run = AgentRun(agent=agent.key, task=task.key, brief=brief.model_dump(mode="json"), user_id=user_id, way=way)
+    run = AgentRun(
+        agent=agent.key,
+        task=task.key,
+        brief=brief.model_dump(mode="json"),
+        user_id=user_id,
+        way=way,
+        schedule_id=schedule_id,
+    )
     db.session.add(run)
     db.session.flush()
     defer(db.session, "run_agent", lock=f"agent-run-{run.id}", run_id=run.id)
@@ -113,6 +128,7 @@ def read_stream(run_id: int) -> tuple[str, list[str], int]:
 
 def make_question(run: AgentRun, system: str, user: str, task: Task[Any, Any]) -> ai.Question:
     """The question that a run puts to the model."""
+    settings = current_settings()
     messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
     return ai.Question(
         purpose=f"{run.agent}.{run.task}",
@@ -121,6 +137,8 @@ def make_question(run: AgentRun, system: str, user: str, task: Task[Any, Any]) -
         schema_name=f"{run.agent}_{run.task}",
         longest_answer_tokens=task.longest_answer_tokens,
         run_id=run.id,
+        run_cap_usd=settings.ai_run_budget_usd,
+        area_cap_usd=settings.ai_agent_budget_usd,
     )
 
 

@@ -8,24 +8,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from agents.base import BriefExample, Check, Context, Evidence, Instructions, ProposedAction, Task
-from agents.campaign_checks import ORDERS
+from agents.blocks import Block, Rules, Text
+from agents.brief_fields import Ask, Clean
+from agents.checks import ORDERS, in_order
 from agents.segment_words import read_segment_words
 from audience.figures import count_contacts
 from audience.rule_fields import OPERATORS, list_fields
 from audience.rules import describe_rules, validate_rules
 from audience.segment_queries import count_rules
 from audience.segments import list_segments
-from lib.clean_text import clean_text
 from lib.clean_text import one_line as on_one_line
 
 LARGE_PERCENT = 95
-
-
-def _cleaned(value: object) -> object:
-    return clean_text(value).strip() if isinstance(value, str) else value
 
 
 class SegmentBrief(BaseModel):
@@ -33,7 +30,17 @@ class SegmentBrief(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    words: Annotated[str, BeforeValidator(_cleaned), StringConstraints(min_length=5, max_length=500)]
+    words: Annotated[
+        str,
+        Clean,
+        StringConstraints(min_length=5, max_length=500),
+        Ask(
+            "Whom do you mean?",
+            "In plain English: what they did and when, where they came from, their tags and properties.",
+            "text",
+            rows=4,
+        ),
+    ]
 
 
 class RuleWords(BaseModel):
@@ -51,7 +58,7 @@ class SegmentAnswer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, BeforeValidator(_cleaned), StringConstraints(min_length=2, max_length=80)]
+    name: Annotated[str, Clean, StringConstraints(min_length=2, max_length=80)]
     match: Literal["all", "any"]
     rules: Annotated[list[RuleWords], Field(min_length=1, max_length=12)]
     not_understood: Annotated[list[str], Field(max_length=10)]
@@ -62,7 +69,7 @@ class SegmentDraft(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, BeforeValidator(_cleaned), StringConstraints(min_length=2, max_length=80)]
+    name: Annotated[str, Clean, StringConstraints(min_length=2, max_length=80)]
     rules: dict[str, Any]
     reads: str
     count: int
@@ -127,16 +134,15 @@ def write_from_playbook(brief: SegmentBrief, context: Context) -> SegmentDraft:
 def check(brief: SegmentBrief, context: Context, draft: SegmentDraft) -> list[Check]:
     """What code finds in the rules."""
     checks = [_check_rules(draft), _check_words(draft), _check_size(context, draft), _check_orders(brief)]
-    order = {"fail": 0, "warn": 1, "pass": 2}
-    return sorted(checks, key=lambda one: order[one.verdict])
+    return in_order(checks)
 
 
-def propose(_brief: SegmentBrief, _context: Context, draft: SegmentDraft) -> ProposedAction:
+def propose(_brief: SegmentBrief, _context: Context, draft: SegmentDraft) -> list[ProposedAction]:
     """A new segment; no contact is changed by it."""
     payload = {"name": draft.name, "description": draft.reads[:500], "rules": draft.rules}
     reason = f"Asked for in words; read back: {draft.reads}"
     effect = f"A segment of {draft.count:,} contacts as of now. It follows its rules from then on."
-    return ProposedAction("draft_segment", f"Add the segment “{draft.name}”", payload, reason, effect)
+    return [ProposedAction("draft_segment", f"Add the segment “{draft.name}”", payload, reason, effect)]
 
 
 def tell(partial: Mapping[str, Any]) -> str:
@@ -157,9 +163,15 @@ def _tell_rule(rule: Mapping[str, Any]) -> str:
     return f"- {rule.get('field') or ''} {operator} {rule.get('value') or ''}".rstrip()
 
 
-def list_lines(draft: SegmentDraft) -> list[str]:
-    """The result line by line, for the difference between two versions."""
-    return [f"Name: {draft.name}", draft.reads, json.dumps(draft.rules, ensure_ascii=False)]
+def show(draft: SegmentDraft) -> list[Block]:
+    """The rules read back in words, counted, with what was not understood."""
+    blocks: list[Block] = [
+        Text(draft.name, "Segment"),
+        Rules(draft.reads or "No rule was understood.", draft.count, "Read back"),
+    ]
+    if draft.not_understood:
+        blocks.append(Text("\n".join(f"- {words}" for words in draft.not_understood), "Not in the rules"))
+    return [*blocks, Text("Saved as a segment, its rules can be edited one by one.")]
 
 
 def summarise(draft: SegmentDraft) -> str:
@@ -222,7 +234,6 @@ SEGMENT: Task[SegmentBrief, SegmentDraft] = Task(
     key="segment",
     label="Segment from words",
     verb="Make a segment",
-    accept="Save as segment",
     brief=SegmentBrief,
     answer=SegmentAnswer,
     result=SegmentDraft,
@@ -235,7 +246,9 @@ SEGMENT: Task[SegmentBrief, SegmentDraft] = Task(
     tell=tell,
     summarise=summarise,
     assume=assume,
-    lines=list_lines,
+    show=show,
+    editable=("name",),
+    uses_brand=False,
     examples=(
         BriefExample("Engaged readers", "Who listens.", {"words": "Subscribed and clicked in the last 60 days"}),
         BriefExample("Gone quiet", "Who stopped listening.", {"words": "Subscribers who have not opened for 3 months"}),

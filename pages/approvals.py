@@ -17,6 +17,7 @@ from agents.proposals import (
     describe_proposal,
     find_address,
     get_proposal,
+    list_edits,
     list_proposals,
     refuse_proposal,
     undo_proposal,
@@ -46,7 +47,6 @@ def index() -> str:
         waiting=[_shown(proposal) for proposal in list_proposals(is_waiting=True)],
         decided=[_shown(proposal) for proposal in list_proposals(is_waiting=False, most=20)],
         states=STATES,
-        may_write=has_role("marketer"),
     )
 
 
@@ -83,19 +83,12 @@ def refuse(proposal_id: int) -> ResponseReturnValue:
 
 @page.post("/<int:proposal_id>/edit")
 def edit(proposal_id: int) -> ResponseReturnValue:
-    """Changes name, subject and preheader of what is proposed."""
-    form = request.form
+    """Changes what may be changed of it before it is approved."""
     try:
-        change_proposal(
-            proposal_id,
-            current_user,
-            name=form.get("name", ""),
-            subject=form.get("subject", ""),
-            preheader=form.get("preheader", ""),
-        )
+        change_proposal(proposal_id, current_user, request.form)
     except InputInvalid as error:
         db.session.rollback()
-        return _page(get_proposal(proposal_id), values=form, errors=error.fields), 422
+        return _page(get_proposal(proposal_id), values=request.form, errors=error.fields), 422
     except Conflict as error:
         flash(error.detail, "warn")
         return redirect(url_for("approvals.show", proposal_id=proposal_id), 303)
@@ -107,19 +100,22 @@ def edit(proposal_id: int) -> ResponseReturnValue:
 def undo(proposal_id: int) -> ResponseReturnValue:
     """Takes back what an approved proposal has made."""
     try:
-        undo_proposal(proposal_id, current_user, peer=peer())
+        proposal = undo_proposal(proposal_id, current_user, peer=peer())
     except Conflict as error:
+        db.session.rollback()
         flash(error.detail, "warn")
     else:
-        flash("Undone. What it had made is archived.", "success")
+        flash(get_action(proposal.action).undone, "success")
     return redirect(url_for("approvals.show", proposal_id=proposal_id), 303)
 
 
 def _shown(proposal: Proposal) -> dict[str, object]:
+    deed = find_action(proposal.action)
     return {
         "proposal": proposal,
         "agent": get_agent(proposal.agent),
-        "deed": find_action(proposal.action),
+        "deed": deed,
+        "may_write": has_role(deed.role if deed is not None else "marketer"),
         "will": describe_proposal(proposal),
         "address": find_address(proposal),
     }
@@ -128,18 +124,17 @@ def _shown(proposal: Proposal) -> dict[str, object]:
 def _page(
     proposal: Proposal, *, values: Mapping[str, str] | None = None, errors: Mapping[str, str] | None = None
 ) -> str:
-    payload = proposal.payload
-    content = payload.get("content", {})
+    shown = _shown(proposal)
     return render_template(
         "approvals/show.html",
-        **_shown(proposal),
+        **shown,
         state=STATES[proposal.state],
-        values=values
-        or {
-            "name": payload.get("name", ""),
-            "subject": content.get("subject", ""),
-            "preheader": content.get("preheader", ""),
-        },
+        edits=[(edit, (values or {}).get(edit.name, value)) for edit, value in list_edits(proposal)],
         errors=errors or {},
-        may_write=has_role("marketer"),
+        has_preview=_has_preview(proposal),
     )
+
+
+def _has_preview(proposal: Proposal) -> bool:
+    task = get_agent(proposal.agent).find_task(proposal.run.task) if proposal.run else None
+    return task is not None and task.preview is not None

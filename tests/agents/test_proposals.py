@@ -104,7 +104,7 @@ def test_refusing_changes_nothing_and_keeps_the_note(run: AgentRun, person: User
 
 def test_an_edit_is_what_gets_carried_out(run: AgentRun, person: User) -> None:
     proposal_id = add_proposal(run.id).id
-    change_proposal(proposal_id, person, name="Mine", subject="My own subject", preheader="")
+    change_proposal(proposal_id, person, {"name": "Mine", "subject": "My own subject", "preheader": ""})
     outcome = approve_proposal(proposal_id, person).outcome or {}
     campaign = db.session.get_one(Campaign, outcome["campaign_id"])
     assert (campaign.name, campaign.content["subject"]) == ("Mine", "My own subject")
@@ -114,7 +114,7 @@ def test_an_edit_that_could_not_be_sent_is_refused(run: AgentRun, person: User) 
     proposal_id = add_proposal(run.id).id
     for subject in ("", "Hello {{secret_key}}", "Two\nlines"):
         with pytest.raises(InputInvalid):
-            change_proposal(proposal_id, person, name="Mine", subject=subject, preheader="")
+            change_proposal(proposal_id, person, {"name": "Mine", "subject": subject, "preheader": ""})
         db.session.rollback()
 
 

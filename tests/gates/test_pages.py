@@ -55,7 +55,7 @@ def test_every_page_answers(visits: list[Visit]) -> None:
     assert [f"{seen}: {seen.status}" for seen in visits if seen.status >= 500 and seen.html] == []
     pages = {seen.name.split()[1] for seen in pages_of(visits) if seen.status == 200}
     assert len(pages) > 30
-    assert {"dashboard.index", "contacts.index", "contact.show", "campaign_results.index", "agents.show_run"} <= pages
+    assert {"dashboard.index", "contacts.index", "contact.show", "campaign_results.index", "agent_runs.show"} <= pages
 
 
 def test_axe_finds_nothing_wrong_at_either_width(visits: list[Visit]) -> None:

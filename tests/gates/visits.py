@@ -29,7 +29,7 @@ TOO_WIDE = """() => {
   return wide.slice(0, 3).map((one) => `${one.tagName.toLowerCase()}.${one.className}`);
 }"""
 # Answers that do not end by themselves.
-STREAMS = ("agents.events",)
+STREAMS = ("agent_runs.events",)
 # A letter in its frame runs no script (not even this look's own) and loads no picture from elsewhere: as it should be.
 LETTERS_HELD_BACK = ["document's frame is sandboxed", 'directive: "img-src data:"']
 QUIET_SECONDS = 0.2
