@@ -16,10 +16,12 @@ from flask import Request, g, request, session
 from flask_login import current_user
 
 from accounts.sessions import find_session_user
+from accounts.tokens import count_wrong_token, find_token, note_token_use
 from accounts.webhook_credentials import Credential, find_credential
 from config import current_settings
-from errors import LuxError, NotAllowed
-from extensions import login
+from errors import LuxError, NotAllowed, TooMany
+from extensions import csrf, login
+from lib.probe_mark import PROBE_KEY
 from models import User
 
 # What proxies add. A request that carries one is somebody else's, whatever its peer.
@@ -44,16 +46,24 @@ class NotApproved(NotAllowed):
 
 @dataclass(frozen=True)
 class Guard:
-    """Who may enter. `uses_session` says whether a browser's cookie opens it, and so whether CSRF matters."""
+    """Who may enter. `uses_session` says whether a browser's cookie opens it, and so whether CSRF matters.
+
+    `checks_forgery`: programs come in with a token of their own, so that the guard itself asks for the CSRF token
+    where a cookie opened the door.
+    """
 
     name: str
     check: Callable[[], None]
     uses_session: bool = True
+    checks_forgery: bool = False
 
 
 @login.request_loader  # type: ignore[untyped-decorator]  # Flask-Login has no types
-def load_user(_request: Request) -> User | None:
-    """The user whose token the signed cookie holds."""
+def load_user(asking: Request) -> User | None:
+    """The user whose token the signed cookie holds; in a probe of LUX's own, the person that it came with."""
+    probing: User | None = asking.environ.get(PROBE_KEY)
+    if probing is not None:
+        return probing
     token = session.get("token")
     return find_session_user(token) if isinstance(token, str) else None
 
@@ -118,12 +128,33 @@ def _zapier() -> None:
 
 
 def is_operator_token() -> bool:
-    """Whether the request carries OPERATOR_TOKEN as its bearer token."""
+    """Whether the request carries OPERATOR_TOKEN, or a live token with the scope operator, as its bearer token."""
+    return has_token_for("operator")
+
+
+def has_token_for(scope: str) -> bool:
+    """Whether the request carries a bearer token that opens the scope; OPERATOR_TOKEN opens all of them.
+
+    The token of the settings works without the database.
+    """
+    given = _bearer()
+    if not given:
+        return False
     expected = current_settings().operator_token
+    if hmac.compare_digest(_sha256(given), _sha256(expected or "")) and expected:
+        note_token_use(None, peer=peer())
+        return True
+    token = find_token(given)
+    if token is None or not {scope, "operator"} & set(token.scopes):
+        return False
+    note_token_use(token, peer=peer())
+    return True
+
+
+def _bearer() -> str:
     authorization = request.authorization
-    given = authorization.token if authorization is not None and authorization.type == "bearer" else None
-    same = hmac.compare_digest(_sha256(given or ""), _sha256(expected or ""))
-    return bool(expected and given and same)
+    is_bearer = authorization is not None and authorization.type == "bearer"
+    return (authorization.token or "") if authorization is not None and is_bearer else ""
 
 
 def is_direct_loopback() -> bool:
@@ -145,7 +176,7 @@ def is_own_machine() -> bool:
 
 
 def _scraper() -> None:
-    if not is_own_machine():
+    if not is_own_machine() and not has_token_for("metrics"):
         _operator_call()
 
 
@@ -153,15 +184,23 @@ def _operator_call() -> None:
     if is_operator_token() or is_direct_loopback():
         return
     if request.authorization is not None:
+        count_wrong_token(peer())
         raise NotSignedIn("The token is wrong.", 'Bearer realm="lux-operator"')
     _role("operator")()
+    refuse_forgery()
+
+
+def refuse_forgery() -> None:
+    """For guards that check forgery themselves: a cookie opened the door, so an unsafe request needs its CSRF token."""
+    if request.method not in ("GET", "HEAD", "OPTIONS"):
+        csrf.protect()
 
 
 def is_operator_call() -> bool:
     """Whether the caller is an operator: by token, from this very machine in development, or by role."""
     try:
         _operator_call()
-    except (NotSignedIn, NotAllowed):
+    except (NotSignedIn, NotAllowed, TooMany):
         return False
     return True
 
@@ -182,8 +221,8 @@ owner = Guard("owner", _role("owner"))
 viewer_reads_marketer_writes = Guard("viewer_reads_marketer_writes", _reads_or("marketer"))
 zapier = Guard("zapier", _zapier, uses_session=False)
 zapier_or_operator = Guard("zapier_or_operator", _zapier_or_operator, uses_session=False)
-operator_call = Guard("operator_call", _operator_call)
-scraper = Guard("scraper", _scraper)
+operator_call = Guard("operator_call", _operator_call, checks_forgery=True)
+scraper = Guard("scraper", _scraper, checks_forgery=True)
 
 
 def _is_loopback(host: str) -> bool:

@@ -40,6 +40,7 @@ from pages import (
     approvals,
     ask_lux,
     assets,
+    audit,
     brand,
     campaign_results,
     campaign_versions,
@@ -58,11 +59,14 @@ from pages import (
     metrics,
     outbox,
     palette,
+    password_reset,
+    profile,
     segments,
     settings,
     settings_connections,
     sign_in,
     styleguide,
+    tokens,
     users,
     webhook,
     webhook_inbox,
@@ -158,6 +162,10 @@ PAGES: list[Row] = [
     Row(brand.page, "/settings/brand", viewer_reads_marketer_writes),
     Row(channels.page, "/settings/channels", viewer),
     Row(settings_connections.page, "/settings/connections", operator),
+    Row(tokens.page, "/settings/tokens", operator),
+    Row(audit.page, "/settings/audit", operator),
+    Row(profile.page, "/", viewer, exceptions={"confirm_address": anyone}),
+    Row(password_reset.page, "/password-reset", anyone),
     Row(users.page, "/", owner, exceptions={"accept": anyone}),
     Row(webhook.page, "/api", zapier, exceptions={"show_me": zapier_or_operator}),
     Row(diagnostics_logs.page, "/diagnostics/logs", operator),
@@ -180,6 +188,9 @@ def init_routes(app: Flask) -> None:
                 guards[rule.endpoint] = row.exceptions.get(view, row.guard)
         if not row.guard.uses_session:
             csrf.exempt(row.page)
+    for endpoint, guard in guards.items():
+        if guard.checks_forgery:
+            csrf.exempt(app.view_functions[endpoint])
     app.config["GUARDS"] = guards
     app.before_request(check_guard)
     # Proxies: a page that needs no database, such as an error page, never asks who is signed in.

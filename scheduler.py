@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import error_groups
 import processes
-from accounts import sign_in
+from accounts import one_time_links, sessions, throttle, tokens
 from agents import proposals, schedules
 from audience import import_runs, intake
 from campaigns import launching, recovery
@@ -59,7 +59,10 @@ JOBS: list[Job] = [
     Job("send_error_digest", Every(300), alerts.send_error_digest),
     Job("clear_resolved", Daily(2, 0), lambda: error_groups.clear_resolved(48)),
     Job("forget_old_records", Every(3600), processes.forget_old_records),
-    Job("delete_old_attempts", Daily(3, 10), sign_in.delete_old_attempts),
+    Job("delete_old_attempts", Daily(3, 10), throttle.delete_old_attempts),
+    Job("delete_old_sessions", Daily(3, 12), sessions.delete_old_sessions),
+    Job("delete_old_links", Daily(3, 14), one_time_links.delete_old_links),
+    Job("delete_old_token_uses", Daily(3, 16), tokens.delete_old_uses),
     Job("delete_old_intake", Daily(3, 20), intake.delete_old_intake),
     Job("forget_old_import_files", Daily(3, 40), import_runs.forget_old_files),
 ]

@@ -20,6 +20,7 @@ from flask import Flask
 from procrastinate.worker import Worker
 
 import processes
+from accounts import letters
 from agents import runner
 from audience import import_runs
 from campaigns import dry_run, sending
@@ -46,6 +47,11 @@ TASKS: list[Task] = [
     Task("forget_old_records", processes.forget_old_records),
     Task("import_contacts", import_runs.run_import),
     Task("dry_run_campaign", dry_run.dry_run_campaign),
+    Task("send_reset_mail", letters.send_reset_mail),
+    Task("send_password_link", letters.send_password_link),
+    Task("send_invitation_mail", letters.send_invitation_mail),
+    Task("send_address_mail", letters.send_address_mail),
+    Task("send_notice_mail", letters.send_notice_mail),
 ]
 
 CONCURRENCY = 6

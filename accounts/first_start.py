@@ -12,7 +12,11 @@ from models import User
 
 def find_owner_token() -> str | None:
     """A fresh one-time token for making the owner, or None when there is one already; commits."""
-    return None if has_owner() else add_link(FIRST_START)
+    if has_owner():
+        return None
+    token = add_link(FIRST_START)
+    db.session.commit()
+    return token
 
 
 def can_make_owner(token: str) -> bool:

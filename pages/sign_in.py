@@ -1,4 +1,4 @@
-"""Signing in and out by e-mail and password, and the page of those who wait for approval."""
+"""Signing in and out: e-mail and password, the code of the second step, and the page of those who wait for approval."""
 
 from __future__ import annotations
 
@@ -9,13 +9,23 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from access import peer
+from accounts.audit import add_audit_entry
 from accounts.sessions import end_session, start_session
-from accounts.sign_in import sign_in
+from accounts.sign_in import (
+    SignInOver,
+    find_second_step,
+    finish_second_step,
+    note_sign_in,
+    prove_password,
+    start_second_step,
+)
 from accounts.users import has_owner
 from errors import InputInvalid, TooMany
 from models import User
 
 page = Blueprint("sign_in", __name__)
+
+SECOND_STEP = "second_step"
 
 
 @page.get("/sign-in")
@@ -28,17 +38,40 @@ def index() -> ResponseReturnValue:
 
 @page.post("/sign-in")
 def submit() -> ResponseReturnValue:
-    """Proves address and password, then opens a new session."""
+    """Proves address and password, then opens a new session or asks for the code."""
     email, password = request.form.get("email", ""), request.form.get("password", "")
     try:
-        user = sign_in(email, password, peer=peer())
+        user = prove_password(email, password, peer=peer())
     except InputInvalid as error:
         return _card(request.form.get("next"), email=email, errors=error.fields), 422
     except TooMany as error:
         answer = _card(request.form.get("next"), email=email, errors={"password": error.detail})
         return answer, 429, {"Retry-After": str(error.retry_after_seconds)}
-    open_session(user)
-    return redirect(safe_next(request.form.get("next")), 303)
+    return redirect(admit(user, request.form.get("next"), way="password"), 303)
+
+
+@page.route("/sign-in/code", methods=["GET", "POST"])
+def code() -> ResponseReturnValue:
+    """The second step, on the browser that did the first: a code of the app, or a recovery code."""
+    token = session.get(SECOND_STEP)
+    if not isinstance(token, str) or find_second_step(token) is None:
+        return _begin_again()
+    if request.method == "GET":
+        return render_template("sign_in/code.html", errors={})
+    try:
+        step = finish_second_step(token, request.form.get("code", ""), peer=peer())
+    except SignInOver:
+        return _begin_again()
+    except InputInvalid as error:
+        if find_second_step(token) is None:
+            return _begin_again()
+        return render_template("sign_in/code.html", errors=error.fields), 422
+    except TooMany as error:
+        answer = render_template("sign_in/code.html", errors={"code": error.detail})
+        return answer, 429, {"Retry-After": str(error.retry_after_seconds)}
+    note_sign_in(step.user, peer=peer(), way=f"{step.way} and code")
+    open_session(step.user)
+    return redirect(safe_next(step.next_path), 303)
 
 
 @page.post("/sign-out")
@@ -46,6 +79,7 @@ def sign_out() -> ResponseReturnValue:
     """Ends the session on the server and forgets the cookie."""
     token = session.get("token")
     if isinstance(token, str):
+        add_audit_entry("signed_out", actor=current_user.name, user_id=current_user.id, peer=peer())
         end_session(token)
     session.clear()
     flash("You are signed out.", "info")
@@ -60,9 +94,22 @@ def waiting() -> ResponseReturnValue:
     return render_template("sign_in/waiting.html")
 
 
+def admit(user: User, next_path: str | None, *, way: str) -> str:
+    """Lets somebody in whom a first step has proved; where they go on to: the code, if they have a second factor."""
+    target = safe_next(next_path)
+    token = start_second_step(user, next_path=target, way=way)
+    if token is not None:
+        _forget_browser()
+        session[SECOND_STEP] = token
+        return url_for("sign_in.code")
+    note_sign_in(user, peer=peer(), way=way)
+    open_session(user)
+    return target
+
+
 def open_session(user: User) -> None:
-    """Starts a session with a new token; whatever the browser had before is forgotten."""
-    session.clear()
+    """Starts a session with a new token; whatever the browser had before is ended and forgotten."""
+    _forget_browser()
     session.permanent = True
     session["token"] = start_session(user, peer=peer(), user_agent=request.user_agent.string)
 
@@ -74,6 +121,19 @@ def safe_next(target: str | None) -> str:
     parts = urlsplit(target.replace("\\", "/"))
     is_own = not parts.scheme and not parts.netloc and target.isprintable()
     return target if is_own else "/"
+
+
+def _forget_browser() -> None:
+    former = session.get("token")
+    if isinstance(former, str):
+        end_session(former)
+    session.clear()
+
+
+def _begin_again() -> ResponseReturnValue:
+    session.pop(SECOND_STEP, None)
+    flash(SignInOver().detail, "warn")
+    return redirect(url_for("sign_in.index"), 303)
 
 
 def _card(next_path: str | None, *, email: str = "", errors: dict[str, str] | None = None) -> str:
