@@ -35,12 +35,12 @@ class Signal:
     code: str = ""
     place: str = ""
     pid: int | None = None
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict, hash=False)
     said: str = ""
     level: str = "error"
     # 0 for what ended a traceback, 1 for what it was raised from, and so on.
     depth: int = 0
-    # Functions and files of the stack, outermost first: "path/of/file.py:function".
+    # The stack, outermost first: "path/of/file.py:function", a tab and the line of source where it is known.
     frames: tuple[str, ...] = ()
     # Codes beside `code`: "http 429" with "insufficient_quota", "smtp 535" with "5.7.8".
     further_codes: tuple[str, ...] = ()
@@ -224,10 +224,16 @@ class Sign:
     sources: tuple[str, ...] = ()
     # Classes that stand for many faults; with one of these the words decide.
     broad: tuple[str, ...] = ()
+    # Calm records (info and below) count too: a mail server's log tells of refusals calmly.
+    is_calm: bool = False
 
     def weigh(self, signal: Signal) -> float:
-        """How sure the signal makes it: 0 for not at all."""
+        """How sure the signal makes it: 0 for not at all. nginx's and health's words count where they are asked for."""
         if self.sources and signal.source not in self.sources:
+            return 0.0
+        if not self.sources and signal.source == "health":
+            return 0.0
+        if not signal.is_trouble and not self.is_calm:
             return 0.0
         if any(code in self.codes for code in signal.codes):
             return 0.97
@@ -235,7 +241,14 @@ class Sign:
             return 0.95
         if self.words is None or (signal.error_type and signal.name not in self.broad):
             return 0.0
+        if signal.source == "nginx" and "nginx" not in self.sources:
+            return 0.0
         return 0.9 if self.words.search(signal.said) else 0.0
+
+
+def words(*alternatives: str) -> re.Pattern[str]:
+    """One pattern for several wordings; capitals do not matter. Bounded parts alone, so that no text can stall it."""
+    return re.compile("|".join(f"(?:{one})" for one in alternatives), re.IGNORECASE)
 
 
 def finds(*signs: Sign, confidence: float | None = None) -> Find:

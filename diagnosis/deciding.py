@@ -55,7 +55,7 @@ def is_settled(signal: Signal, surroundings: Surroundings) -> bool:
 
 
 def order_by_cause(found: Sequence[Found]) -> tuple[list[Found], dict[str, set[str]]]:
-    """The faults that follow from no other, the gravest and surest first; and for the others, from which they follow."""
+    """The faults that follow from no other, the gravest and surest first; and from which the others follow."""
     causes: dict[str, set[str]] = {}
     for rule, match in found:
         for other, its in found:

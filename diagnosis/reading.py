@@ -1,10 +1,284 @@
-"""Reads signals out of texts: log excerpts, tracebacks, messages, JSON; bounded in size, whatever the text holds."""
+"""Reads signals out of texts: log excerpts, tracebacks, messages, JSON; bounded in size, whatever the text holds.
+
+What strangers can write (requests, user agents, names, quoted values) never becomes `said`, which is what rules read.
+To add a format of log lines, see lib/log_lines.py; a format of single lines without a head, diagnosis/bare_lines.py.
+"""
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from diagnosis.bare_lines import is_like_log, read_bare, says_trouble, strip_journal
 from diagnosis.base import Signal
+from diagnosis.codes import codes_of
+from diagnosis.json_texts import (
+    find_service_error,
+    health_signals,
+    is_settled_row,
+    lines_of_row,
+    list_rows,
+    parse,
+    text_of_row,
+)
+from diagnosis.tracebacks import Raised, parse_bare, parse_tracebacks, unwrap
+from lib.backwards_file import Line
+from lib.joined_lines import Joined, join_lines
+from lib.log_classes import class_of
+from lib.log_lines import Head, read_any, read_app
+from lib.log_templates import nginx_template
+from lib.redaction import Redactor
+
+# Of a text that is longer the beginning and the end are read: where it started, and where it stands.
+MOST_FROM_START = 1_000_000
+MOST_FROM_END = 3_000_000
+LONGEST_LINE = 16_000
+MOST_LINES = 40_000
+MOST_SIGNALS = 5_000
+LONGEST_TEXT = 2_000
+_COLOURS = re.compile(r"\x1b\[[0-9;]{0,12}[A-Za-z]")
+_CONTAINER = re.compile(r"[\w.-]{1,60} {1,20}\| ")
+_QUOTED = re.compile(
+    r"\"[^\"\n]{0,2000}\"|(?<!\w)b?'[^'\n]{0,2000}'(?!\w)|`[^`\n]{0,2000}`|«[^»\n]{0,500}»|„[^“”\n]{0,500}[“”]"
+)
+_PID = re.compile(r"\(pid: ?(\d{1,9})\)")
+_BEGIN = "Traceback (most recent call last)"
 
 
-def signals_of_text(text: str) -> list[Signal]:
-    """The signals of any text that somebody pasted, oldest first as they stand; evidence ids are "text:<line>"."""
-    return [Signal("text", text, "text:1")]
+def signals_of_text(text: str, redactor: Redactor | None = None) -> list[Signal]:
+    """The signals of any text that somebody pasted, as they stand; evidence ids are "text:<line>"."""
+    redactor = redactor or Redactor()
+    document = parse(text)
+    if document is not None and lines_of_row(text) is None:
+        return [signal for row in list_rows(document) for signal in _of_row(row, 1, redactor)][-MOST_SIGNALS:]
+    return _signals_of_lines(clip(text), redactor)
+
+
+def clip(text: str) -> str:
+    """The text, or its beginning and its end when it is too long to be read whole."""
+    if len(text) <= MOST_FROM_START + MOST_FROM_END:
+        return text
+    start = text[:MOST_FROM_START].rpartition("\n")[0]
+    end = text[-MOST_FROM_END:].partition("\n")[2]
+    return f"{start}\n{end}"
+
+
+def signal_of_head(
+    head: Head, source: str, evidence_id: str, redactor: Redactor, text: str, further: str = ""
+) -> list[Signal]:
+    """The signals of a log record: of its exceptions where it has any, else of what its first line says."""
+    has_trace = source != "nginx" and _BEGIN in further
+    base = Signal(
+        source=source,
+        text=redactor.text(text[:LONGEST_TEXT]),
+        evidence_id=evidence_id,
+        at=head.time,
+        pid=head.pid,
+        fields={**head.fields, "raw": head.message[:300]},
+        level=head.level,
+    )
+    raised = parse_tracebacks(further) if has_trace else []
+    if not raised and source != "nginx":
+        raised = [one for line in _trace_lines(head, further) for one in parse_bare(line)]
+    if raised:
+        return [_of_raised(base, one) for one in raised]
+    return [_of_message(base, head)]
+
+
+def signals_of_exception(base: Signal, error_type: str, message: str, stack: str) -> list[Signal]:
+    """The signals of a stored error; its own class and message are known and are not looked for in the text."""
+    parsed = parse_tracebacks(stack)
+    frames = next((one.frames for one in parsed if one.depth == 0), ())
+    # What stands in the message is not part of the chain, even when it looks like it.
+    earlier = parse_tracebacks(_without_last(stack.replace(message, "…") if len(message) > 20 else stack))
+    causes = [replace(one, depth=one.depth + 1) for one in earlier]
+    return [_of_raised(base, one) for one in [*unwrap(Raised(error_type, message, frames)), *causes]]
+
+
+def message_said(source: str, message: str, program: str = "") -> str:
+    """What the program itself says: without quoted text and what follows a stranger's words."""
+    if source == "nginx":
+        return nginx_template(message)
+    if source == "gunicorn":
+        for start in ("Error handling request", "Invalid request from", "Error processing SSL request"):
+            if message.startswith(start):
+                return start
+    if program in ("systemd", "kernel", "systemctl"):
+        return message[:LONGEST_TEXT]
+    return _QUOTED.sub('"…"', message[:LONGEST_TEXT])
+
+
+def _of_row(row: Mapping[str, Any], number: int, redactor: Redactor) -> list[Signal]:
+    """The signals of one JSON object."""
+    evidence = f"text:{number}"
+    if is_settled_row(row):
+        return [Signal("app", "", evidence, level="info", said="an error that was resolved")]
+    if (found := health_signals(row, evidence)) is not None:
+        return found
+    if (error := find_service_error(row)) is not None:
+        base = Signal("text", redactor.text(error[0]), evidence, said=error[0])
+        return [_with_codes(base, error[1])]
+    kind, words = row.get("error_type"), row.get("error_message")
+    if isinstance(kind, str) and isinstance(words, str):
+        base = Signal("error", redactor.text(words[:LONGEST_TEXT]), evidence, place=str(row.get("endpoint") or ""))
+        return signals_of_exception(base, kind, words, str(row.get("error_stack") or ""))
+    inner = text_of_row(row)
+    if inner is None:
+        return [Signal("text", "", evidence, level="info", fields={"is_unread": "yes"})]
+    return [replace(signal, evidence_id=evidence) for signal in _signals_of_lines(inner, redactor)]
+
+
+def _signals_of_lines(text: str, redactor: Redactor) -> list[Signal]:
+    lines, numbers, rows = _lines_of(text)
+    signals = [signal for number, row in rows for signal in _of_row(row, number, redactor)]
+    offsets = [line.offset for line in lines]
+    latest: Head | None = None
+    for joined in join_lines(lines, _read_head):
+        number = numbers[max(0, bisect_right(offsets, joined.offset) - 1)]
+        if joined.head is None:
+            signals += _of_headless(joined, number, latest, redactor)
+            continue
+        latest = joined.head
+        source = _source_of(joined.head)
+        signals += signal_of_head(joined.head, source, f"text:{number}", redactor, joined.text, joined.further)
+        if joined.further and source != "nginx" and _BEGIN not in joined.further:
+            first = number + joined.text.count("\n") - joined.further.count("\n")
+            signals += _of_loose_lines(joined.further, first, latest, redactor, is_further=True)
+    return signals[-MOST_SIGNALS:]
+
+
+def _lines_of(text: str) -> tuple[list[Line], list[int], list[tuple[int, Mapping[str, Any]]]]:
+    """The lines with their offsets as log readers know them, the number of each in the text, and JSON objects."""
+    plain = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").split("\n")
+    kept = [*enumerate(plain, 1)]
+    if len(kept) > MOST_LINES:
+        kept = kept[: MOST_LINES // 4] + kept[-(MOST_LINES * 3 // 4) :]
+    has_marks = sum(1 for _, row in kept if _CONTAINER.match(row)) * 2 > len(kept)
+    shown: list[tuple[int, str]] = []
+    objects: list[tuple[int, Mapping[str, Any]]] = []
+    for number, row in kept:
+        row = _COLOURS.sub("", row[:LONGEST_LINE]) if "\x1b" in row else row[:LONGEST_LINE]
+        if has_marks and (mark := _CONTAINER.match(row)):
+            row = row[mark.end() :]
+        if row.startswith("{"):
+            if (expanded := lines_of_row(row)) is not None:
+                shown += [(number, part) for part in expanded]
+                continue
+            if read_app(row) is None and isinstance(value := parse(row), dict):
+                objects.append((number, value))
+                continue
+        shown.append((number, row))
+    stripped = strip_journal([row for _, row in shown])
+    while stripped and not stripped[-1].strip():
+        stripped.pop()
+    lines: list[Line] = []
+    numbers: list[int] = []
+    offset = 0
+    for (number, _), row in zip(shown, stripped, strict=False):
+        if lines or row.strip():
+            data = row.encode("utf-8", "replace")
+            lines.append(Line(offset, data, len(data)))
+            numbers.append(number)
+            offset += len(data) + 1
+    return lines, numbers, objects
+
+
+def _read_head(line: str) -> Head | None:
+    return read_any(line) or read_bare(line)
+
+
+def _source_of(head: Head) -> str:
+    return "postgresql" if head.fields.get("logger") == "postgresql" else head.source
+
+
+def _of_headless(joined: Joined, number: int, latest: Head | None, redactor: Redactor) -> list[Signal]:
+    """A bare traceback, or lines of no known log."""
+    raised = parse_tracebacks(joined.text)
+    if not raised:
+        return _of_loose_lines(joined.text, number, latest, redactor, is_further=False)
+    source = latest.source if latest is not None and latest.source != "nginx" else "text"
+    base = Signal(
+        source=source,
+        text=redactor.text(joined.text[-LONGEST_TEXT:]),
+        evidence_id=f"text:{number}",
+        at=latest.time if latest is not None else None,
+        pid=latest.pid if latest is not None else None,
+    )
+    return [_of_raised(base, one) for one in raised]
+
+
+def _of_loose_lines(
+    text: str, number: int, latest: Head | None, redactor: Redactor, *, is_further: bool
+) -> list[Signal]:
+    """Lines without a head, each for itself: an exception's last line, a program's message, or nothing known."""
+    signals: list[Signal] = []
+    at: datetime | None = latest.time if latest is not None else None
+    for step, line in enumerate(text.split("\n")[:2000]):
+        words = line.strip()
+        if not words:
+            continue
+        base = Signal("text", redactor.text(words[:LONGEST_TEXT]), f"text:{number + step}", at=at)
+        raised = parse_bare(words)
+        if raised:
+            signals += [_of_raised(base, one) for one in raised]
+            continue
+        said = _QUOTED.sub('"…"', words[:LONGEST_TEXT])
+        codes = codes_of("", words[:LONGEST_TEXT])
+        is_trouble = bool(codes) or says_trouble(said)
+        if is_further and not is_trouble:
+            continue
+        fields = {} if is_trouble or is_like_log(words) else {"is_unread": "yes"}
+        signals.append(
+            _with_codes(replace(base, said=said, level="error" if is_trouble else "info", fields=fields), codes)
+        )
+    return signals
+
+
+def _of_message(base: Signal, head: Head) -> Signal:
+    said = message_said(base.source, head.message, head.fields.get("program", ""))
+    kind = class_of(head.source, head.level, said, None, None)
+    fields = {**base.fields, **({"kind": kind} if kind else {})}
+    worker = _PID.search(said)
+    if worker is not None and base.source == "gunicorn":
+        fields["worker_pid"] = worker.group(1)
+    # Reading a code out of calm lines would find port numbers and sizes.
+    codes = codes_of("", said) if base.is_trouble or base.source == "nginx" else ()
+    return _with_codes(replace(base, said=said, fields=fields), codes)
+
+
+def _of_raised(base: Signal, raised: Raised) -> Signal:
+    name = raised.error_type.rpartition(".")[2]
+    said = raised.message[:LONGEST_TEXT]
+    kind = class_of("app", "error", said, f"{raised.error_type}: {said}", name)
+    signal = replace(
+        base,
+        error_type=raised.error_type,
+        said=said,
+        level="critical" if base.level == "critical" else "error",
+        depth=raised.depth,
+        frames=raised.frames,
+        fields={**base.fields, **({"kind": kind} if kind else {})},
+    )
+    return _with_codes(signal, codes_of(raised.error_type, said))
+
+
+def _with_codes(signal: Signal, codes: tuple[str, ...]) -> Signal:
+    return replace(signal, code=codes[0], further_codes=codes[1:]) if codes else signal
+
+
+def _trace_lines(head: Head, further: str) -> list[str]:
+    """Where an exception may stand without its traceback: as the whole message, or as the line after it."""
+    if head.level in ("debug", "info", "notice"):
+        return []
+    first = head.message.split("\n", 1)[0]
+    return [first, *further.split("\n")[:3]]
+
+
+def _without_last(stack: str) -> str:
+    """A stack without its last traceback: what is left tells of the causes."""
+    place = max(stack.rfind("\nThe above exception was"), stack.rfind("\nDuring handling of the above"))
+    return stack[:place] if place > 0 else ""
