@@ -70,6 +70,7 @@ SETTINGS: list[SettingRow] = [
     SettingRow("GUNICORN_ERROR_LOG", "/var/log/gunicorn/gunicorn.err", "log source gunicorn"),
     SettingRow("SYSTEMD_UNIT", "lux.service", "log source systemd"),
     SettingRow("APP_LOG", None, "log source app; none: LUX_DATA_DIR/logs/app.log"),
+    SettingRow("SERVICE_HELPER", "/run/lux-helper.sock", "socket of the service helper, for repairs of units"),
     SettingRow("DEFAULT_PHONE_REGION", "US", "country of phone numbers without a country code"),
     SettingRow("TIMEZONE", "UTC", "time zone of schedules and pages"),
 ]
@@ -113,6 +114,7 @@ class Settings:
     gunicorn_error_log: Path
     systemd_unit: str
     app_log: Path
+    service_helper: Path
     default_phone_region: str
     timezone: str
 
@@ -151,7 +153,9 @@ def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | No
     raw.update(source)
     values = {row.name: (raw.get(row.name) or "").strip() or row.default for row in SETTINGS}
     if not (raw.get("LUX_PUBLIC_URL") or "").strip():
-        values["LUX_PUBLIC_URL"] = own_address(values["HOST"] or "", values["PORT"] or "")
+        domains = _words(values, "REPLIT_DOMAINS")
+        seen_at = f"https://{domains[0]}" if domains else own_address(values["HOST"] or "", values["PORT"] or "")
+        values["LUX_PUBLIC_URL"] = seen_at
     return _checked(values)
 
 
@@ -165,6 +169,11 @@ def current_settings() -> Settings:
     """The settings of the app that is running now."""
     settings: Settings = current_app.config["LUX"]
     return settings
+
+
+def allow_plain_http_on_loopback() -> None:
+    """Lets oauthlib speak http; for development, with a provider on this very machine (replit_provider checks that)."""
+    os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
 
 
 def child_environment(**changes: str) -> dict[str, str]:
@@ -207,7 +216,7 @@ def _checked(values: Mapping[str, str | None]) -> Settings:
         mail_from=_header_text(values, "MAIL_FROM"),
         postal_address=values["POSTAL_ADDRESS"],
         repl_id=values["REPL_ID"],
-        issuer_url=_url(values, "ISSUER_URL", ("http", "https")),
+        issuer_url=_issuer(values, env),
         replit_domains=_words(values, "REPLIT_DOMAINS"),
         signup_domains=_words(values, "SIGNUP_DOMAINS"),
         auto_repair=_one_of(values, "AUTO_REPAIR", ("off", "diagnose", "safe")),
@@ -215,6 +224,7 @@ def _checked(values: Mapping[str, str | None]) -> Settings:
         gunicorn_error_log=Path(values["GUNICORN_ERROR_LOG"] or ""),
         systemd_unit=values["SYSTEMD_UNIT"] or "",
         app_log=Path(values["APP_LOG"]) if values["APP_LOG"] else data_dir / "logs" / "app.log",
+        service_helper=Path(values["SERVICE_HELPER"] or ""),
         default_phone_region=_region(values),
         timezone=_zone(values),
     )
@@ -292,6 +302,15 @@ def _url(values: Mapping[str, str | None], name: str, schemes: tuple[str, ...]) 
     if not is_good:
         raise SettingInvalid(name, f"must be an address that begins with {' or '.join(s + '://' for s in schemes)}.")
     return value
+
+
+def _issuer(values: Mapping[str, str | None], env: str) -> str:
+    issuer = _url(values, "ISSUER_URL", ("http", "https")).rstrip("/")
+    parts = urlsplit(issuer)
+    is_here = env == "development" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if parts.scheme != "https" and not is_here:
+        raise SettingInvalid("ISSUER_URL", "must begin with https://; http is for a provider on this machine only.")
+    return issuer
 
 
 def _header_text(values: Mapping[str, str | None], name: str) -> str | None:
