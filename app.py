@@ -64,6 +64,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
     is_https = settings.lux_public_url.startswith("https://")
     return {
         "LUX": settings,
+        "CONTENT_SECURITY_POLICY": CONTENT_SECURITY_POLICY,
         "SECRET_KEY": settings.session_secrets[0],
         "SECRET_KEY_FALLBACKS": list(settings.session_secrets[1:]),
         "SQLALCHEMY_DATABASE_URI": url.replace("postgresql://", "postgresql+psycopg://", 1),

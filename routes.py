@@ -14,6 +14,7 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound as UnknownAddress
 from werkzeug.local import LocalProxy
 
+import replit_auth
 from access import (
     Guard,
     NotSignedIn,
@@ -156,6 +157,12 @@ PAGES: list[Row] = [
         exceptions={"connect": marketer},
     ),
     Row(outbox.page, "/outbox", viewer),
+    Row(
+        replit_auth.page,
+        "/auth/replit_auth",
+        anyone,
+        exceptions={"link": signed_in, "start_link": signed_in, "unlink": signed_in},
+    ),
     Row(public_pages.page, "/", public),
     Row(diagnostics.page, "/diagnostics", operator, menu="Diagnostics", icon="activity"),
     Row(settings.page, "/settings", viewer, menu="Settings", icon="settings", exceptions={"environment": operator}),

@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import error_groups
 import processes
-from accounts import one_time_links, sessions, throttle, tokens
+from accounts import one_time_links, replit_attempts, sessions, throttle, tokens
 from agents import proposals, schedules
 from audience import import_runs, intake
 from campaigns import launching, recovery
@@ -63,6 +63,7 @@ JOBS: list[Job] = [
     Job("delete_old_sessions", Daily(3, 12), sessions.delete_old_sessions),
     Job("delete_old_links", Daily(3, 14), one_time_links.delete_old_links),
     Job("delete_old_token_uses", Daily(3, 16), tokens.delete_old_uses),
+    Job("delete_old_replit_attempts", Every(3600), replit_attempts.delete_old_attempts),
     Job("delete_old_intake", Daily(3, 20), intake.delete_old_intake),
     Job("forget_old_import_files", Daily(3, 40), import_runs.forget_old_files),
 ]

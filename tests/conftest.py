@@ -21,7 +21,7 @@ from extensions import db
 from models import User
 from tests import makers
 
-pytest_plugins = ["tests.servers", "tests.browser"]
+pytest_plugins = ["tests.servers", "tests.browser", "tests.replit_scene"]
 Settings = dict[str, str]
 
 

@@ -20,7 +20,7 @@ FLOORS: dict[str, int] = {
         6: "repairs diagnostics",
         5: "campaigns diagnosis probes",
         4: "audience answers receipts",
-        3: "accounts access ai error_logger error_spool error_groups log_reader processes",
+        3: "accounts access ai error_logger error_spool error_groups log_reader processes replit_provider",
         2: "models channels",
         1: "extensions embedded_postgres schema",
         0: "config errors lib",
@@ -36,11 +36,13 @@ NEIGHBOURS = {
     ("error_logger", "error_spool"),
     ("error_spool", "error_groups"),
     ("error_groups", "accounts"),
+    ("replit_provider", "accounts"),
+    ("replit_auth", "pages"),
 }
 OUTSIDE = {"tests", "benchmarks", "migrations", "deploy"}
 ENVIRONMENT = re.compile(r"\bos\.(environ|getenv|environb)\b")
 NETWORK = {"socket", "smtplib", "ssl", "requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
-MAY_CONNECT = {"channels", "ai", "replit_auth", "embedded_postgres", "supervisor"}
+MAY_CONNECT = {"channels", "ai", "replit_provider", "embedded_postgres", "supervisor"}
 MAY_COMMIT = {
     "accounts",
     "audience",
