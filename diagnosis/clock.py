@@ -58,7 +58,7 @@ def _in_every_worker(scene: Scene) -> Match | None:
     deeds: dict[str, list[Signal]] = defaultdict(list)
     for signal in scene.signals:
         if _is_deed(signal):
-            deeds[_VARIES.sub("", signal.fields.get("raw") or signal.said).strip()].append(signal)
+            deeds[_VARIES.sub("", signal.fields.get("deed") or signal.said).strip()].append(signal)
     hits: list[Signal] = []
     for group in deeds.values():
         for number, first in enumerate(group):

@@ -327,7 +327,6 @@ MEMORY = Rule(
         "could not resize shared memory segment",
         "out of shared memory",
         codes=("53200", "53000"),
-        types=("OutOfMemory",),
     ),
     advice=("Lower work_mem or the number of connections; in containers give /dev/shm more room (--shm-size).",),
 )

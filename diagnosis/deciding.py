@@ -29,17 +29,35 @@ def diagnose(signals: Sequence[Signal], surroundings: Surroundings | None = None
     calm = drop_calm(news)
     scene = Scene(tuple(calm.signals), surroundings)
     found = [(rule, match) for rule in RULES if (match := rule.find(scene)) is not None and match.signals]
-    faults = [pair for pair in found if pair[0].class_ != NOISE]
     looked_at = describe_signals(signals)
-    if not faults:
-        return [_without_fault(calm.signals, found, calm.reasons, len(signals) - len(news), looked_at, surroundings)]
+    faults, noise = [pair for pair in found if not _is_noise(pair)], [pair for pair in found if _is_noise(pair)]
     roots, consequences = order_by_cause(faults)
+    subject = [signal for signal in calm.signals if "is_subject" in signal.fields]
+    if subject:
+        roots = _about(subject, roots, faults, consequences)
+    if not roots:
+        old = len(signals) - len(news)
+        return [_without_fault(subject or calm.signals, noise, calm.reasons, old, looked_at, surroundings)]
     diagnoses = []
     for rule, match in roots:
         diagnosis = rule.diagnosis(match, surroundings)
         follows = tuple(other for other, causes in consequences.items() if rule.key in causes)
         diagnoses.append(_finished(diagnosis, follows, looked_at))
     return diagnoses
+
+
+def _is_noise(found: Found) -> bool:
+    return found[0].class_ == NOISE
+
+
+def _about(
+    subject: Sequence[Signal], roots: Sequence[Found], faults: Sequence[Found], consequences: dict[str, set[str]]
+) -> list[Found]:
+    """The causes that concern the error which is asked about; what else happened in that minute is left out."""
+    asked = {signal.evidence_id for signal in subject}
+    own = {rule.key for rule, match in faults if any(signal.evidence_id in asked for signal in match.signals)}
+    wanted = own | {cause for key in own for cause in consequences.get(key, set())}
+    return [pair for pair in roots if pair[0].key in wanted]
 
 
 def is_settled(signal: Signal, surroundings: Surroundings) -> bool:

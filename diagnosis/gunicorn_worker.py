@@ -28,9 +28,9 @@ _MAIL_FRAMES = re.compile(r"/(?:smtplib\.py|channels)/?")
 
 def is_abort(signal: Signal) -> bool:
     """Whether it is the stack of a worker that gunicorn stopped because it took too long."""
-    return signal.name in ("SystemExit", "WorkerAborted", "WorkerTimeout") and any(
-        "handle_abort" in frame or "worker_abort" in frame for frame in signal.frames
-    )
+    if signal.error_type == "gunicorn.WorkerTimeout":
+        return bool(signal.frames)
+    return signal.name == "SystemExit" and any("handle_abort" in frame for frame in signal.frames)
 
 
 def stuck_in(signal: Signal) -> str:
@@ -44,7 +44,7 @@ def stuck_in(signal: Signal) -> str:
 def list_timeouts(scene: Scene) -> list[Signal]:
     """The signs that a worker timed out, with the kills that belong to them."""
     named = [s for s in scene.signals if _is_gunicorns(s) and _TIMEOUT.search(s.said)]
-    aborted = [s for s in scene.signals if is_abort(s) or s.name in ("WorkerTimeout", "WorkerAborted")]
+    aborted = [s for s in scene.signals if is_abort(s) or s.error_type == "gunicorn.WorkerTimeout"]
     kills = [s for s in _kills(scene) if any(_same_worker(s, one) for one in named)]
     return [*named, *aborted, *kills]
 
@@ -102,6 +102,7 @@ def _timed_out(scene: Scene) -> Match | None:
 
 def _out_of_memory(scene: Scene) -> Match | None:
     kernel = list_kernel_kills(scene)
+    kernel += [s for s in scene.signals if s.error_type in ("gunicorn.OutOfMemory", "systemd.OutOfMemory")]
     broken = [s for s in scene.signals if s.name == "MemoryError" or "errno 12" in s.codes]
     if kernel:
         near = [s for s in _kills(scene) if any(_is_near(s, one) for one in kernel)]
@@ -116,6 +117,7 @@ def _is_near(signal: Signal, other: Signal) -> bool:
 def _killed(scene: Scene) -> Match | None:
     timeouts = [s for s in scene.signals if _TIMEOUT.search(s.said)]
     kills = [s for s in _kills(scene) if not any(_same_worker(s, one) for one in timeouts)]
+    kills += [s for s in scene.signals if s.error_type == "gunicorn.WorkerKilled"]
     return Match(tuple(kills), 0.65) if kills and not list_kernel_kills(scene) else None
 
 
@@ -140,7 +142,8 @@ def _boot_failed(scene: Scene) -> Match | None:
     raised = [
         s
         for s in scene.signals
-        if s.name in ("ModuleNotFoundError", "ImportError", "AppImportError", "SyntaxError", "IndentationError")
+        if s.name
+        in ("ModuleNotFoundError", "ImportError", "AppImportError", "SyntaxError", "BootFailed", "IndentationError")
     ]
     if spoken is not None:
         return Match((*raised, *spoken.signals), 0.95)

@@ -40,7 +40,13 @@ START_LIMIT = Rule(
     row="8, neighbour",
     class_=CONFIGURATION,
     cause="The unit failed so often in a row that systemd gave it up; it stays down until somebody resets it.",
-    find=_systemd("Start request repeated too quickly", "start-limit-hit", r"Result: start-limit"),
+    find=finds(
+        Sign(
+            sources=("systemd", "text"),
+            words=words("Start request repeated too quickly", "start-limit-hit", r"Result: start-limit"),
+            types=("StartLimit",),
+        )
+    ),
     trap="Starting it again without removing the cause runs into the same limit.",
     advice=(
         "Read the first failure, not the last: `journalctl -u lux --since -15min`.",
