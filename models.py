@@ -5,7 +5,7 @@ To add a table, add it under its heading and make a migration with `make migrati
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, UniqueConstraint, func, text
@@ -459,6 +459,25 @@ class SourceRule(Model):
     segment: Mapped[Segment] = relationship()
 
 
+class Confirmation(Model):
+    """A contact's own yes, asked for by mail (double opt-in): each is asked once, over as many tries as it takes."""
+
+    __tablename__ = "confirmations"
+    __table_args__ = (
+        Index(
+            "ix_confirmations_due", "next_try_at", postgresql_where=text("sent_at IS NULL AND next_try_at IS NOT NULL")
+        ),
+    )
+
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"), primary_key=True)
+    asked_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_try_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
+    sent_at: Mapped[datetime | None]
+    trouble: Mapped[str | None]
+    confirmed_at: Mapped[datetime | None]
+
+
 class SideEffect(Model):
     """Something that may happen once only, such as a welcome per contact and segment."""
 
@@ -740,6 +759,19 @@ class TrackingEvent(Model):
     actor: Mapped[str]
     reason: Mapped[str | None]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SendingRules(Model):
+    """When LUX may write to people: one row. The quiet hours are times of day in the zone of the settings."""
+
+    __tablename__ = "sending_rules"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    is_double_opt_in: Mapped[bool] = mapped_column(server_default="false")
+    quiet_from: Mapped[time | None]
+    quiet_until: Mapped[time | None]
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class ChannelState(Model):
@@ -1169,7 +1201,6 @@ class RepairSwitch(Model):
     reason: Mapped[str] = mapped_column(server_default="")
     changed_by: Mapped[str] = mapped_column(server_default="")
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
 
 
 # ── Conversations ────────────────────────────────────────────────────────────

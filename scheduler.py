@@ -30,6 +30,7 @@ from agents import proposals, schedules
 from audience import import_runs, intake
 from campaigns import launching, recovery
 from diagnostics import alerts, health
+from campaigns import confirmations, launching, recovery
 from extensions import db
 from lib.shared_counters import counters
 from lib.timetable import EPOCH, Daily, Every, Timetable
@@ -51,6 +52,7 @@ JOBS: list[Job] = [
     Job("resume_sending", Every(15), recovery.resume_sending),
     Job("release_stale_claims", Every(15), recovery.release_stale_claims),
     Job("drain_spool", Every(10), intake.drain_spool),
+    Job("ask_for_confirmations", Every(10), confirmations.ask_for_confirmations),
     Job("finish_stale_intake", Every(30), intake.finish_stale_intake),
     Job("expire_proposals", Every(3600), proposals.expire_proposals),
     Job("start_due_agent_runs", Every(60), schedules.start_due_runs),

@@ -82,7 +82,7 @@ def arrival_of(
 ) -> Arrival:
     """The arrival that a found person makes; `person.email` must be there."""
     warnings = [*person.warnings, *warnings]
-    consent = "subscribed"
+    consent = "pending" if rules.is_double_opt_in else "subscribed"
     if is_refusal(person.source, person.form) or has_refused(person.attributes):
         consent = "none"
         warnings.append("no_consent")

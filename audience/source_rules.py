@@ -23,7 +23,8 @@ _LOAD = """
            ) ORDER BY source_rules.position, source_rules.id)
            FROM source_rules JOIN segments ON segments.id = segment_id AND archived_at IS NULL), '[]'),
            coalesce((SELECT jsonb_object_agg(key, field) FROM intake_mappings), '{}'),
-           EXISTS (SELECT 1 FROM segments WHERE key = %(seeded)s)
+           EXISTS (SELECT 1 FROM segments WHERE key = %(seeded)s),
+           EXISTS (SELECT 1 FROM sending_rules WHERE is_double_opt_in)
 """
 _SEED = """
     WITH segment AS (
@@ -59,15 +60,16 @@ class Rule:
 
 @dataclass(frozen=True)
 class IntakeRules:
-    """What decides how an arrival is read: segments by source, and the owner's field mappings."""
+    """What decides how an arrival is read: segments by source, the owner's field mappings, who must confirm."""
 
     rules: tuple[Rule, ...]
     mappings: Mapping[str, str]
+    is_double_opt_in: bool = False
 
 
 def load_rules(cursor: Cursor[Any]) -> IntakeRules:
     """The rules as they are now; seeds the newsletter's when its segment was never there."""
-    rules, mappings, is_seeded = _loaded(cursor)
+    rules, mappings, is_seeded, is_double_opt_in = _loaded(cursor)
     if not is_seeded:
         cursor.execute(
             _SEED,
@@ -78,7 +80,7 @@ def load_rules(cursor: Cursor[Any]) -> IntakeRules:
                 "values": list(SEEDED_VALUES),
             },
         )
-        rules, mappings, _ = _loaded(cursor)
+        rules, mappings, _, _ = _loaded(cursor)
     return IntakeRules(
         tuple(
             Rule(
@@ -91,6 +93,7 @@ def load_rules(cursor: Cursor[Any]) -> IntakeRules:
             for row in rules
         ),
         {key_letters(key): field for key, field in mappings.items()},
+        is_double_opt_in,
     )
 
 
@@ -105,6 +108,6 @@ def is_refusal(*texts: str | None) -> bool:
     return any(part in folded(text) for text in texts if text for part in REFUSAL_PARTS)
 
 
-def _loaded(cursor: Cursor[Any]) -> tuple[list[dict[str, Any]], dict[str, str], bool]:
+def _loaded(cursor: Cursor[Any]) -> tuple[list[dict[str, Any]], dict[str, str], bool, bool]:
     row = cursor.execute(_LOAD, {"seeded": SEEDED_SEGMENT[0]}).fetchone()
-    return row if row is not None else ([], {}, True)
+    return row if row is not None else ([], {}, True, False)

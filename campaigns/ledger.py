@@ -18,6 +18,7 @@ from sqlalchemy import Connection, create_engine, text
 from campaigns.bounces import note_bounce
 from campaigns.tallies import add_to_tally, tally_slot
 from channels.base import FAILED, SENT, Outcome
+from config import current_settings
 from extensions import db
 from models import MESSAGE_STATES
 
@@ -32,10 +33,15 @@ REFUSAL = f"""CASE
     WHEN c.subscription <> 'subscribed' THEN c.subscription
     WHEN {SUPPRESSED_ADDRESS} THEN 'suppressed'
 END"""
+# Nothing is claimed in quiet hours, whoever asks; a span such as 21:00 to 08:00 passes midnight.
+IS_QUIET = """EXISTS (
+    SELECT 1 FROM sending_rules r, (SELECT (now() AT TIME ZONE %(zone)s)::time AS clock) here
+    WHERE CASE WHEN r.quiet_from < r.quiet_until THEN clock >= r.quiet_from AND clock < r.quiet_until
+        ELSE r.quiet_from <> r.quiet_until AND (clock >= r.quiet_from OR clock < r.quiet_until) END)"""
 CLAIM = f"""
 WITH due AS (
     SELECT id, state FROM messages
-    WHERE campaign_id = %(campaign)s AND state IN ('pending', 'deferred') AND next_try_at <= now()
+    WHERE campaign_id = %(campaign)s AND state IN ('pending', 'deferred') AND next_try_at <= now() AND NOT {IS_QUIET}
     ORDER BY next_try_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), judged AS MATERIALIZED (
     SELECT m.id, due.state AS before, {REFUSAL} AS refusal, c.name, c.phone, c.source,
@@ -219,6 +225,7 @@ class Ledger:
             "worker": self._worker,
             "limit": limit,
             "wants_attributes": self._wants_attributes,
+            "zone": current_settings().timezone,
         }
         claim = Claim()
         changes: Counter[str] = Counter()

@@ -7,10 +7,12 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from flask import current_app
 from sqlalchemy import select
 
+from audience.sending_rules import find_end_of_quiet
 from campaigns.channel_states import (
     find_pause_reason,
     find_rest,
@@ -71,6 +73,10 @@ def send_due_messages(
     if rest is not None:
         db.session.rollback()
         return SendingReport(again_in_seconds=rest[0], reason=f"The channel rests: {rest[1]}")
+    quiet = _rest_in_quiet(SendingReport())
+    if quiet is not None:
+        db.session.rollback()
+        return quiet
     compiled = CompiledCampaign.from_json(campaign.compiled)
     writer = LetterWriter(campaign.id, compiled, campaign.compiled["seed"], settings.session_secrets)
     worker = worker_id or f"{platform.node()}:{secrets.token_hex(6)}"
@@ -134,6 +140,10 @@ def _rest(campaign_id: int, report: SendingReport) -> SendingReport:
     if finish_campaign(campaign_id):
         report.reason = report.reason or "The campaign is finished."
         return report
+    quiet = _rest_in_quiet(report)
+    if quiet is not None:
+        db.session.rollback()
+        return quiet
     wait = db.session.scalar(
         select(db.func.extract("epoch", db.func.min(Message.next_try_at) - db.func.now())).where(
             Message.campaign_id == campaign_id, Message.state.in_(("pending", "deferred"))
@@ -141,6 +151,16 @@ def _rest(campaign_id: int, report: SendingReport) -> SendingReport:
     )
     db.session.rollback()
     report.again_in_seconds = max(1.0, float(wait)) if wait is not None else 15.0
+    return report
+
+
+def _rest_in_quiet(report: SendingReport) -> SendingReport | None:
+    """In quiet hours: the report that sends the worker away until they end, looking again now and then."""
+    end = find_end_of_quiet()
+    if end is None:
+        return None
+    report.again_in_seconds = min(60.0, max(1.0, (end - datetime.now(UTC)).total_seconds()))
+    report.reason = f"Quiet hours: sending goes on at {end:%H:%M} UTC."
     return report
 
 

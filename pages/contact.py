@@ -33,6 +33,7 @@ from audience.erasure import erase_contact
 from audience.exports import contact_document, note_export
 from audience.segments import list_segments, list_segments_of
 from audience.timeline import PAGE_SIZE, Moment, list_messages_of, list_moments
+from campaigns.confirmations import ask_again, find_confirmation
 from config import current_settings
 from errors import Conflict, InputInvalid
 from lib.row_ids import read_id
@@ -112,6 +113,14 @@ def consent(contact_id: int) -> ResponseReturnValue:
     return redirect(url_for("contact.show", contact_id=contact_id), 303)
 
 
+@page.post("/<int:contact_id>/confirmation")
+def ask_to_confirm(contact_id: int) -> ResponseReturnValue:
+    """Sends the question of the double opt-in once more."""
+    ask_again(contact_id)
+    flash("The question is on its way.", "success")
+    return redirect(url_for("contact.show", contact_id=contact_id), 303)
+
+
 @page.post("/<int:contact_id>/tags")
 def tag(contact_id: int) -> ResponseReturnValue:
     """Adds tags to one person, or takes one off."""
@@ -172,6 +181,7 @@ def _profile(contact: Contact, *, errors: Mapping[str, str] | None = None) -> st
         attributes=shown_attributes(contact),
         others=list_other_addresses(contact.id),
         consents=list_consents(contact.id),
+        confirmation=find_confirmation(contact.id),
         suppression=find_suppression(contact.email),
         segments=list_segments_of(contact.id),
         segment_options=[(str(one.id), one.name) for one in list_segments()],

@@ -9,7 +9,8 @@ from flask import Blueprint, Response, current_app, redirect, request
 from flask.typing import ResponseReturnValue
 
 from access import peer
-from campaigns.mail_links import CLICK_PATH, OPEN_PATH, PREFERENCES_PATH, UNSUBSCRIBE_PATH, VIEW_PATH
+from campaigns.confirmations import confirm, decline, find_question
+from campaigns.mail_links import CLICK_PATH, CONFIRM_PATH, OPEN_PATH, PREFERENCES_PATH, UNSUBSCRIBE_PATH, VIEW_PATH
 from campaigns.preferences import find_preferences, subscribe_again
 from campaigns.tracking import PIXEL, record_click, record_open, render_in_browser, unsubscribe
 from campaigns.visits import Visit
@@ -97,6 +98,24 @@ def change(token: str) -> ResponseReturnValue:
         if found
         else _gone()
     )
+
+
+@page.get(f"{CONFIRM_PATH}<token>")
+@page.get(f"{CONFIRM_PATH}<path:token>")
+def question(token: str) -> ResponseReturnValue:
+    """Asks a new contact for their own yes: mail scanners open links, so opening one changes nothing."""
+    found = find_question(token)
+    return _page("confirm", token=token, preferences=found) if found else _gone()
+
+
+@page.post(f"{CONFIRM_PATH}<token>")
+@page.post(f"{CONFIRM_PATH}<path:token>")
+def answer(token: str) -> ResponseReturnValue:
+    """Takes the yes or the no, as the pressed button says."""
+    said = request.form.get("answer", "")
+    act = {"yes": confirm, "no": decline}.get(said, find_question)
+    found = act(token)
+    return _page("confirm", token=token, preferences=found) if found else _gone()
 
 
 def _visit() -> Visit:

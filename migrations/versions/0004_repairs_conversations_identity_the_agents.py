@@ -57,6 +57,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_repair_switches")),
     )
     op.create_table(
+        "sending_rules",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("is_double_opt_in", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("quiet_from", sa.Time(), nullable=True),
+        sa.Column("quiet_until", sa.Time(), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_sending_rules_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sending_rules")),
+    )
+    op.create_table(
         "token_uses",
         sa.Column("token", sa.Text(), nullable=False),
         sa.Column("peer", sa.Text(), nullable=False),
@@ -107,6 +117,27 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_sha256", name=op.f("uq_api_tokens_token_sha256")),
     )
     op.create_index(op.f("ix_api_tokens_created_by_id"), "api_tokens", ["created_by_id"], unique=False)
+    op.create_table(
+        "confirmations",
+        sa.Column("contact_id", sa.BigInteger(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=True),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("trouble", sa.Text(), nullable=True),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["contact_id"], ["contacts.id"], name=op.f("fk_confirmations_contact_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("contact_id", name=op.f("pk_confirmations")),
+    )
+    op.create_index(
+        "ix_confirmations_due",
+        "confirmations",
+        ["next_try_at"],
+        unique=False,
+        postgresql_where=sa.text("sent_at IS NULL AND next_try_at IS NOT NULL"),
+    )
     op.create_table(
         "conversations",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -417,12 +448,19 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_conversations_user_id"), table_name="conversations")
     op.drop_index("ix_conversations_asked_by", table_name="conversations")
     op.drop_table("conversations")
+    op.drop_index(
+        "ix_confirmations_due",
+        table_name="confirmations",
+        postgresql_where=sa.text("sent_at IS NULL AND next_try_at IS NOT NULL"),
+    )
+    op.drop_table("confirmations")
     op.drop_index(op.f("ix_api_tokens_created_by_id"), table_name="api_tokens")
     op.drop_table("api_tokens")
     op.drop_index("ix_agent_schedules_due", table_name="agent_schedules", postgresql_where=sa.text("is_active"))
     op.drop_index(op.f("ix_agent_schedules_agent"), table_name="agent_schedules")
     op.drop_table("agent_schedules")
     op.drop_table("token_uses")
+    op.drop_table("sending_rules")
     op.drop_table("repair_switches")
     op.drop_index("ix_repair_receipts_repair", table_name="repair_receipts")
     op.drop_index("ix_repair_receipts_group", table_name="repair_receipts")

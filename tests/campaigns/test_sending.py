@@ -5,19 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
 from audience.consent import add_suppression, find_suppression, withdraw_consent
+from audience.sending_rules import change_sending_rules
 from campaigns.channel_states import find_pause_reason, resume_channel
 from campaigns.launching import cancel_campaign, pause_campaign, resume_campaign
+from campaigns.ledger import Ledger
 from campaigns.recovery import resume_sending
 from campaigns.sending import send_due_messages
 from campaigns.tallies import count_states
 from extensions import db
 from models import Campaign, Contact, Message
+from tests import makers
 from tests.campaigns.ledger_scene import list_states, make_contacts, start
 from tests.fakes.smtp_server import Letter, SmtpServer
 
@@ -358,3 +362,19 @@ def test_without_a_mail_server_the_messages_are_files(app: Flask) -> None:
 def _send_within(app: Flask, campaign_id: int) -> None:
     with app.app_context():
         send_due_messages(campaign_id)
+
+
+def test_in_quiet_hours_nothing_is_claimed_and_afterwards_it_goes_on(smtp_app: Flask, server: SmtpServer) -> None:
+    campaign_id = start(make_contacts(3))
+    by = makers.make_user(role="operator")
+    now = datetime.now(UTC)
+    begin, end = f"{now - timedelta(hours=1):%H:%M}", f"{now + timedelta(hours=1):%H:%M}"
+    change_sending_rules(is_double_opt_in=False, quiet_from=begin, quiet_until=end, by=by)
+    report = send_due_messages(campaign_id)
+    assert report.sent == 0 and (report.again_in_seconds or 0) > 0 and "Quiet hours" in report.reason
+    ledger = Ledger(campaign_id, "test", is_unknown_resent=True, wants_attributes=False, lease_seconds=5)
+    assert ledger.claim(10).messages == []  # whoever asks
+    ledger.release()
+    assert (list_states(campaign_id), server.letters) == ({"pending": 3}, [])
+    change_sending_rules(is_double_opt_in=False, quiet_from=end, quiet_until=begin, by=by)
+    assert send_due_messages(campaign_id).sent == 3

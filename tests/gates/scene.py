@@ -29,6 +29,7 @@ from agents.runs import start_run
 from audience.imports import ImportOptions, add_import, check_import
 from audience.sample import add_sample_data
 from campaigns.launching import launch_campaign, start_campaign
+from campaigns.mail_links import CONFIRM, make_link_signer
 from campaigns.sending import send_due_messages
 from channels.outbox import get_outbox_message, list_outbox_messages
 from config import current_settings
@@ -36,6 +37,7 @@ from error_logger import error_logger
 from extensions import db
 from models import Contact, ErrorGroup, IntakeBody, User
 from tests import makers
+from tests.campaigns.ledger_scene import make_contacts
 from tests.servers import Lux
 
 PAYLOADS = Path(__file__).parent.parent / "fixtures" / "webhook_payloads.json"
@@ -134,6 +136,9 @@ def make_full(lux: Lux) -> Scene:
         _, scene.tokens["users.accept"] = invite(
             email="new@lumen.example", name="New Person", role="viewer", by=owner, peer="127.0.0.1"
         )
+        (asked_id,) = make_contacts(1, domain="asked.example", subscription="pending")
+        signer = make_link_signer(current_settings().session_secrets)
+        scene.tokens["public.question"] = signer.sign(CONFIRM, asked_id)
         scene.tokens["first_start.make_owner"] = "spent"
         # The wizard and its versions show a draft; everything else of a campaign shows one that was sent.
         scene.of_area = {area: {"campaign_id": draft_id} for area in ("campaign_wizard", "campaign_versions")}

@@ -18,8 +18,9 @@ from werkzeug.datastructures import MultiDict
 
 from audience.contacts import find_contact_by_email, get_contact, tags_of
 from extensions import db
-from models import Contact
+from models import Confirmation, Contact
 from tests import makers
+from tests.campaigns.ledger_scene import make_contacts
 from tests.servers import Lux
 
 SignIn = Callable[..., FlaskClient]
@@ -312,3 +313,13 @@ def test_hostile_words_run_nowhere_in_a_real_browser(
     ]:
         page.goto(path)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_who_waits_to_confirm_is_asked_again_from_the_profile(sign_in: Callable[..., FlaskClient]) -> None:
+    (contact_id,) = make_contacts(1, subscription="pending")
+    client = sign_in("marketer")
+    assert "Will be asked to confirm in a moment." in client.get(f"/contacts/{contact_id}").text
+    answer = client.post(f"/contacts/{contact_id}/confirmation", follow_redirects=True)
+    assert "The question is on its way." in answer.text
+    assert db.session.get_one(Confirmation, contact_id).attempts == 0
+    assert client.post("/contacts/999999/confirmation").status_code == 404
