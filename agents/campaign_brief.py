@@ -141,14 +141,15 @@ def list_texts(words: CampaignWords) -> list[tuple[str, str]]:
 def tell_words(partial: Mapping[str, Any]) -> str:
     """A draft, whole or half, as a person reads it."""
     lines: list[str] = []
-    subjects = [subject for subject in partial.get("subjects") or [] if isinstance(subject, str)]
+    given, blocks = partial.get("subjects"), partial.get("blocks")
+    subjects = [subject for subject in given if isinstance(subject, str)] if isinstance(given, list) else []
     if partial.get("name"):
         lines += [f"Campaign: {partial['name']}", ""]
     if subjects:
         lines += ["Subjects:", *(f"  {number}. {subject}" for number, subject in enumerate(subjects, 1)), ""]
     if partial.get("preheader"):
         lines += [f"Preheader: {partial['preheader']}", ""]
-    for block in partial.get("blocks") or []:
+    for block in blocks if isinstance(blocks, list) else []:
         lines += _tell_block(block) if isinstance(block, Mapping) else []
     return "\n".join(lines).rstrip("\n")
 

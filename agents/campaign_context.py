@@ -104,7 +104,8 @@ def _read_hours() -> Reading:
     send_time = choose_send_time([(int(row[0]), int(row[1]), int(row[2])) for row in rows], timezone)
     clicks = sum(row[2] for row in rows)
     value = f"{clicks:,} clicks of people by hour" if clicks else "no clicks yet"
-    evidence = Evidence("hours", "When people click", value, _now(), "/campaigns")
+    details = (send_time.reason,) if clicks else ()
+    evidence = Evidence("hours", "When people click", value, _now(), "/campaigns", details)
     return Reading(evidence, {"send_time": send_time.model_dump()}, min(1.0, clicks / 400))
 
 

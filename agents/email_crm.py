@@ -1,21 +1,19 @@
-"""Email & CRM: writes whole e-mail campaigns, makes segments of words."""
+"""Email & CRM: writes whole e-mail campaigns and series, makes segments of words, looks after the audience's health."""
 
 from __future__ import annotations
 
-from agents.base import Agent, PlannedTask
+from agents.base import Agent
 from agents.campaign_task import CAMPAIGN
 from agents.segment_task import SEGMENT
+from agents.tasks.list_health import LIST_HEALTH
+from agents.tasks.sequence import SEQUENCE
 
 AGENT = Agent(
     key="email_crm",
     label="Email & CRM",
     verb_line="Writes whole e-mail campaigns for your segments",
     icon="mail",
-    tasks=(CAMPAIGN, SEGMENT),
-    planned=(
-        PlannedTask("Sequence", "A welcome or follow-up series with its timing."),
-        PlannedTask("Health of your audience", "Who hears from you, who has stopped listening, and what to do."),
-    ),
-    reads=("the brand page", "the segment and its consent", "the results of past campaigns", "when people click"),
-    feeds=("campaign drafts", "segments"),
+    tasks=(CAMPAIGN, SEQUENCE, SEGMENT, LIST_HEALTH),
+    reads=("the brand page", "segments and their consent", "the results of past campaigns", "when people click"),
+    feeds=("campaign drafts", "segments", "a series as a document"),
 )

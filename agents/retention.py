@@ -1,30 +1,18 @@
-"""Customer Retention & Loyalty: who is slipping, how to win them back, and what keeps people.
-
-Planned: give it tasks in the shape of agents/base.py, one after the other, and it opens by itself.
-"""
+"""Customer Retention & Loyalty: who is slipping away, how to win them back, and how to keep those who stay."""
 
 from __future__ import annotations
 
-from agents.base import Agent, PlannedTask
+from agents.base import Agent
+from agents.tasks.loyalty_plan import LOYALTY_PLAN
+from agents.tasks.slipping import SLIPPING
+from agents.tasks.win_back import WIN_BACK
 
 AGENT = Agent(
     key="retention",
     label="Customer Retention & Loyalty",
     verb_line="Finds who is slipping away and wins them back",
     icon="heart",
-    planned=(
-        PlannedTask("Who is slipping", "A risk score with what drives it, by cohort."),
-        PlannedTask("Win-back", "A play with its rules, its offer and its channel."),
-        PlannedTask("Loyalty plan", "What to give, to whom, and what it costs."),
-    ),
-    reads=(
-        "how engagement fades",
-        "purchases",
-        "automations",
-    ),
-    feeds=(
-        "a segment of people at risk",
-        "a win-back automation",
-    ),
-    meanwhile=(("Write a win-back campaign now", "/agents/email_crm"),),
+    tasks=(SLIPPING, WIN_BACK, LOYALTY_PLAN),
+    reads=("opens and clicks over time", "who gets how much mail", "the results of past campaigns", "the brand page"),
+    feeds=("at-risk segments", "win-back campaign drafts", "a loyalty plan as a document"),
 )

@@ -161,7 +161,8 @@ def read_audience() -> Reading:
         )
     ).one()
     audience: dict[str, Any] = dict(row._mapping)
-    for name in ("listening", "slipping", "quiet", "lost", "never_seen"):
+    audience["quiet_or_lost"] = audience["quiet"] + audience["lost"]
+    for name in ("listening", "slipping", "quiet", "lost", "quiet_or_lost", "never_seen"):
         audience[f"{name}_percent"] = percent_of(audience[name], audience["subscribed"])
     facts = {
         "audience": audience,

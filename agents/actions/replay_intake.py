@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from agents.actions.base import Action, Outcome, Payload
-from audience.intake_replay import replay_reason
 from audience.intake_inbox import REASONS, count_dead_by_reason
+from audience.intake_replay import replay_reason
 from errors import InputInvalid
 from models import Proposal
 
