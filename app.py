@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from datetime import timedelta
 from pathlib import Path
 
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 from flask.typing import ResponseReturnValue
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
 import embedded_postgres
 from answers import init_answers
-from commands import init_commands
+from commands import init_commands, is_offline_command, make_offline_app
 from config import Settings, load_settings
 from diagnostics.traffic import init_traffic
 from error_logger import init_app_log, init_error_logger
@@ -36,6 +37,8 @@ SMALLEST_TO_COMPRESS = 1400
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Builds the app. Raises SettingInvalid or StartRefused when it cannot start here."""
+    if settings is None and is_offline_command(sys.argv):
+        return make_offline_app()
     settings = settings or load_settings()
     app = Flask("lux", root_path=__file__.rpartition("/")[0], static_folder=None)
     app.config.update(_flask_settings(settings))
@@ -129,7 +132,7 @@ def _secure(response: Response) -> ResponseReturnValue:
     headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Cache-Control", "no-store")
-    if request.is_secure or response.headers.get("Strict-Transport-Security"):
+    if request.is_secure or current_app.config["LUX"].is_production:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
     if "request_id" in g:
         headers.setdefault("X-Request-ID", g.request_id)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from accounts.first_start import find_owner_token
 from accounts.webhook_credentials import ensure_first_credential, find_first_credential
-from config import current_settings
-from errors import LuxError
+from config import Settings, current_settings, load_settings
+from diagnosis.base import NOTHING_WRONG, UNKNOWN, Surroundings
+from diagnosis.deciding import diagnose
+from diagnosis.excerpts import Excerpt, read_excerpt
+from diagnosis.opinion import add_opinion
+from diagnosis.reading import signals_of_excerpt
+from diagnosis.telling import tell
+from errors import LuxError, SettingInvalid
+from lib.redaction import Redactor
 from worker import work
 
 lux = AppGroup("lux", help="Run and look after LUX.")
@@ -18,6 +30,29 @@ lux = AppGroup("lux", help="Run and look after LUX.")
 def init_commands(app: Flask) -> None:
     """Adds the group `lux` to the flask command."""
     app.cli.add_command(lux)
+
+
+class FileUnread(click.ClickException):
+    """The file that a command was given cannot be read."""
+
+    exit_code = 2
+
+
+def is_offline_command(words: Sequence[str]) -> bool:
+    """Whether a command line asks for `lux diagnose`, which must work when database, disk or settings are broken."""
+    place = words.index("lux") if "lux" in words else len(words)
+    return list(words[place + 1 : place + 2]) == ["diagnose"] and "--ask-model" not in words
+
+
+def make_offline_app() -> Flask:
+    """An app that knows the commands and, where they are valid, the settings; it starts and opens nothing."""
+    app = Flask("lux", static_folder=None)
+    try:
+        app.config["LUX"] = load_settings()
+    except SettingInvalid as error:
+        click.echo(f"The settings are not valid, so the diagnosis does without them: {error}", err=True)
+    init_commands(app)
+    return app
 
 
 @lux.command("settings")
@@ -58,3 +93,49 @@ def run_worker() -> None:
         work(app)
     except LuxError as error:
         raise click.ClickException(error.detail) from error
+
+
+@lux.command("diagnose")
+@click.argument("file")
+@click.option("--json", "is_json", is_flag=True, help="Print the diagnosis as one JSON object.")
+@click.option(
+    "--all", "is_whole", is_flag=True, help="With --json: a list, with every fault that has a cause of its own."
+)
+@click.option("--exit-code", "tells_by_code", is_flag=True, help="End with 0: nothing wrong, 1: a fault, 3: unknown.")
+@click.option(
+    "--ask-model", "asks_model", is_flag=True, help="Ask the model too when no rule is sure; needs the database."
+)
+@click.pass_context
+def diagnose_file(
+    context: click.Context, file: str, *, is_json: bool, is_whole: bool, tells_by_code: bool, asks_model: bool
+) -> None:
+    """Says what is wrong by FILE, a log excerpt or traceback; - reads standard input.
+
+    Needs no database. Ends with 0 when it could answer, with 2 when FILE cannot be read.
+    """
+    settings: Settings | None = current_app.config.get("LUX")
+    redactor = Redactor.knowing(settings.secrets()) if settings else Redactor()
+    signals = signals_of_excerpt(_read_file(file), redactor)
+    found = diagnose(signals, Surroundings.of(settings) if settings else Surroundings())
+    if asks_model:
+        found = add_opinion(found, signals)
+    if is_json:
+        rows = [diagnosis.as_row() for diagnosis in found]
+        click.echo(json.dumps(rows if is_whole else rows[0], indent=2))
+    else:
+        click.echo("\n".join(tell(found, signals)))
+    if tells_by_code:
+        context.exit({NOTHING_WRONG: 0, UNKNOWN: 3}.get(found[0].rule, 1))
+
+
+def _read_file(name: str) -> Excerpt:
+    """What a file or standard input holds; ends the command with one sentence when it cannot be read."""
+    try:
+        if name == "-":
+            return read_excerpt(sys.stdin.buffer)
+        with Path(name).open("rb") as file:
+            return read_excerpt(file)
+    except OSError as error:
+        raise FileUnread(f"{name} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise click.BadParameter("this is no name of a file.") from error

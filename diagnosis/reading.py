@@ -16,6 +16,7 @@ from typing import Any
 from diagnosis.bare_lines import is_like_log, read_bare, says_trouble, strip_journal
 from diagnosis.base import Signal
 from diagnosis.codes import codes_of
+from diagnosis.excerpts import Excerpt
 from diagnosis.json_texts import (
     find_service_error,
     health_signals,
@@ -33,9 +34,6 @@ from lib.log_lines import Head, read_any, read_app
 from lib.log_templates import nginx_template
 from lib.redaction import Redactor
 
-# Of a text that is longer the beginning and the end are read: where it started, and where it stands.
-MOST_FROM_START = 1_000_000
-MOST_FROM_END = 3_000_000
 LONGEST_LINE = 16_000
 MOST_LINES = 40_000
 MOST_SIGNALS = 5_000
@@ -52,20 +50,16 @@ _BEGIN = "Traceback (most recent call last)"
 
 def signals_of_text(text: str, redactor: Redactor | None = None) -> list[Signal]:
     """The signals of any text that somebody pasted, as they stand; evidence ids are "text:<line>"."""
+    return signals_of_excerpt(Excerpt.of_text(text), redactor)
+
+
+def signals_of_excerpt(excerpt: Excerpt, redactor: Redactor | None = None) -> list[Signal]:
+    """The same for a text of which only the beginning and the end were read."""
     redactor = redactor or Redactor()
-    document = parse(text)
-    if document is not None and lines_of_row(text) is None:
+    document = parse(excerpt.start) if not excerpt.end else None
+    if document is not None and lines_of_row(excerpt.start) is None:
         return [signal for row in list_rows(document) for signal in _of_row(row, 1, redactor)][-MOST_SIGNALS:]
-    return _signals_of_lines(clip(text), redactor)
-
-
-def clip(text: str) -> str:
-    """The text, or its beginning and its end when it is too long to be read whole."""
-    if len(text) <= MOST_FROM_START + MOST_FROM_END:
-        return text
-    start = text[:MOST_FROM_START].rpartition("\n")[0]
-    end = text[-MOST_FROM_END:].partition("\n")[2]
-    return f"{start}\n{end}"
+    return _signals_of_lines(excerpt, redactor)
 
 
 def signal_of_head(
@@ -136,11 +130,11 @@ def _of_row(row: Mapping[str, Any], number: int, redactor: Redactor) -> list[Sig
     inner = text_of_row(row)
     if inner is None:
         return [Signal("text", "", evidence, level="info", fields={"is_unread": "yes"})]
-    return [replace(signal, evidence_id=evidence) for signal in _signals_of_lines(inner, redactor)]
+    return [replace(signal, evidence_id=evidence) for signal in _signals_of_lines(Excerpt(inner), redactor)]
 
 
-def _signals_of_lines(text: str, redactor: Redactor) -> list[Signal]:
-    lines, numbers, rows = _lines_of(text)
+def _signals_of_lines(excerpt: Excerpt, redactor: Redactor) -> list[Signal]:
+    lines, numbers, rows = _lines_of(excerpt)
     signals = [signal for number, row in rows for signal in _of_row(row, number, redactor)]
     offsets = [line.offset for line in lines]
     latest: Head | None = None
@@ -158,10 +152,12 @@ def _signals_of_lines(text: str, redactor: Redactor) -> list[Signal]:
     return signals[-MOST_SIGNALS:]
 
 
-def _lines_of(text: str) -> tuple[list[Line], list[int], list[tuple[int, Mapping[str, Any]]]]:
+def _lines_of(excerpt: Excerpt) -> tuple[list[Line], list[int], list[tuple[int, Mapping[str, Any]]]]:
     """The lines with their offsets as log readers know them, the number of each in the text, and JSON objects."""
-    plain = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").split("\n")
-    kept = [*enumerate(plain, 1)]
+    first = _plain(excerpt.start)
+    kept = [*enumerate(first, 1)]
+    if excerpt.end:
+        kept += enumerate(_plain(excerpt.end), len(first) + excerpt.skipped_lines + 1)
     if len(kept) > MOST_LINES:
         kept = kept[: MOST_LINES // 4] + kept[-(MOST_LINES * 3 // 4) :]
     has_marks = sum(1 for _, row in kept if _CONTAINER.match(row)) * 2 > len(kept)
@@ -192,6 +188,10 @@ def _lines_of(text: str) -> tuple[list[Line], list[int], list[tuple[int, Mapping
             numbers.append(number)
             offset += len(data) + 1
     return lines, numbers, objects
+
+
+def _plain(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").split("\n")
 
 
 def _read_head(line: str) -> Head | None:
