@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -25,7 +25,7 @@ from config import Settings, current_settings
 from errors import ModelUnavailable
 from extensions import db
 from lib.model_prices import price
-from models import AiCall
+from models import AiCall, RepairSwitch
 
 log = logging.getLogger("lux.ai")
 
@@ -43,6 +43,9 @@ CIRCUIT_CAUSES = ("timeout", "network", "server", "rate", "quota", "key", "model
 BUDGET_LOCK = 0x4C555841
 OPENAI_HOST = "api.openai.com"
 CHARACTERS_PER_TOKEN = 3
+MOST_TOOL_CALLS = 8
+# Switches that repairs turn: the circuit held open until a moment, and the fallback asked alone.
+CIRCUIT_SWITCH, MODEL_SWITCH = "model_circuit", "model_choice"
 
 Cause = Literal[
     "no_key", "budget", "circuit", "timeout", "network", "server", "rate", "quota", "key", "model", "request",
@@ -60,15 +63,30 @@ class ModelFailed(ModelUnavailable):
 
 
 @dataclass(frozen=True)
+class ToolCall:
+    """A tool that the model wants called; `arguments` is what it wrote, JSON or not."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
 class Question:
-    """What the model is asked. With a `schema` (JSON Schema) the answer is JSON of that shape."""
+    """What the model is asked. With a `schema` (JSON Schema) the answer is JSON of that shape.
+
+    `tools` are the functions that it may ask for, in OpenAI's form; the caller carries them out. `run_cap_usd` holds
+    for all calls of the run, `area_cap_usd` for a day's calls whose purpose begins alike, up to its first dot.
+    """
 
     purpose: str
-    messages: Sequence[Mapping[str, str]]
+    messages: Sequence[Mapping[str, Any]]
     schema: Mapping[str, Any] | None = None
     schema_name: str = "answer"
     longest_answer_tokens: int = 2000
     run_id: int | None = None
+    turn_id: int | None = None
+    tools: Sequence[Mapping[str, Any]] = ()
     temperature: float | None = None
     run_cap_usd: float | None = None
     area_cap_usd: float | None = None
@@ -84,6 +102,7 @@ class Answer:
     tokens_out: int
     cost_usd: float
     seconds: float
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +128,18 @@ class _Tally:
     finish: str | None = None
     refusal: str = ""
     model: str = ""
+    tool_calls: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def has_begun(self) -> bool:
+        return bool(self.text or self.tool_calls)
+
+    def list_tool_calls(self) -> tuple[ToolCall, ...]:
+        return tuple(ToolCall(**self.tool_calls[index]) for index in sorted(self.tool_calls))
+
+    def size(self) -> int:
+        """Bytes that came."""
+        return len(self.text.encode()) + sum(len(one["arguments"].encode()) for one in self.tool_calls.values())
 
 
 def is_configured() -> bool:
@@ -129,6 +160,23 @@ def find_obstacle() -> ModelFailed | None:
     return _over_budget(settings) if spent >= settings.ai_daily_budget_usd else None
 
 
+def find_circuit_wait() -> float:
+    """For how many seconds the service is left alone now; 0: it may be asked."""
+    with db.engine.connect() as connection:
+        return _circuit_wait(connection)
+
+
+def list_models() -> list[str]:
+    """The models to ask, in order: the configured one and its fallback, or that one alone while a repair says so."""
+    settings = current_settings()
+    fallback = settings.openai_fallback_model
+    if fallback is None:
+        return [settings.openai_model]
+    with db.engine.connect() as connection:
+        chosen = connection.execute(_switch(MODEL_SWITCH)).first()
+    return [fallback] if chosen is not None and chosen.is_on else [settings.openai_model, fallback]
+
+
 def get_budget() -> Budget:
     """What today's calls cost so far; calls under way count with what they may cost at most."""
     settings = current_settings()
@@ -145,10 +193,18 @@ def estimate_cost_usd(question: Question, model: str | None = None) -> float:
 
 def count_tokens_at_most(question: Question) -> int:
     """No fewer tokens than the question has: UTF-8 bytes by three, which no tokenizer of today exceeds for prose."""
-    size = sum(len(message["content"].encode()) + 12 for message in question.messages)
+    size = sum(_size_of(message) + 12 for message in question.messages)
+    if question.tools:
+        size += len(json.dumps(list(question.tools)).encode())
     if question.schema is not None:
         size += len(json.dumps(question.schema).encode())
     return size // CHARACTERS_PER_TOKEN + 16
+
+
+def _size_of(message: Mapping[str, Any]) -> int:
+    """Bytes of a message: its words, and the calls of tools that it repeats."""
+    calls = message.get("tool_calls")
+    return len(str(message.get("content") or "").encode()) + (len(json.dumps(calls).encode()) if calls else 0)
 
 
 def ask(question: Question, *, time_budget_seconds: float = TIME_BUDGET_SECONDS) -> Answer:
@@ -170,7 +226,7 @@ def stream(question: Question, *, time_budget_seconds: float = TIME_BUDGET_SECON
     if settings.openai_api_key is None:
         raise _no_key()
     db.session.commit()
-    models = [settings.openai_model, *([settings.openai_fallback_model] if settings.openai_fallback_model else [])]
+    models = list_models()
     deadline = time.monotonic() + time_budget_seconds
     for position, model in enumerate(models):
         try:
@@ -224,7 +280,12 @@ def _reserve(settings: Settings, model: str, question: Question) -> int:
             raise _over_budget(settings)
         _expect_within_caps(connection, question, since, estimate)
         row = insert(AiCall).values(
-            purpose=question.purpose, run_id=question.run_id, model=model, state="reserved", cost_usd=estimate
+            purpose=question.purpose,
+            run_id=question.run_id,
+            turn_id=question.turn_id,
+            model=model,
+            state="reserved",
+            cost_usd=estimate,
         )
         return int(connection.execute(row.returning(AiCall.id)).scalar_one())
 
@@ -258,8 +319,10 @@ def _settle(call_id: int, question: Question, tally: _Tally, failure: ModelFaile
     tokens_in = tally.tokens_in if tally.tokens_in is not None else count_tokens_at_most(question) * is_spent
     tokens_out = tally.tokens_out
     if tokens_out is None:
-        tokens_out = min(-(-len(tally.text.encode()) // CHARACTERS_PER_TOKEN), question.longest_answer_tokens)
-    answer = Answer(tally.text, tally.model, tokens_in, tokens_out, price(tally.model, tokens_in, tokens_out), seconds)
+        tokens_out = min(-(-tally.size() // CHARACTERS_PER_TOKEN), question.longest_answer_tokens)
+    cost = price(tally.model, tokens_in, tokens_out)
+    calls = tally.list_tool_calls()
+    answer = Answer(tally.text, tally.model, tokens_in, tokens_out, cost, seconds, calls)
     with db.engine.begin() as connection:
         connection.execute(
             update(AiCall)
@@ -291,9 +354,14 @@ def _circuit_wait(connection: Any) -> float:
 
     The circuit is read from the record of calls, so all processes share it. After the pause one call tries.
     """
+    held = connection.execute(_switch(CIRCUIT_SWITCH)).first()
+    if held is not None and held.is_on and (rest := _seconds_until(held.value)) > 0:
+        return rest
+    # Closed by hand: what failed before that says nothing any more.
+    since = held.changed_at if held is not None and not held.is_on else datetime.min.replace(tzinfo=UTC)
     finished = connection.execute(
         select(AiCall.state, AiCall.cause, AiCall.at, AiCall.duration_seconds)
-        .where(AiCall.state != "reserved", AiCall.cause.is_distinct_from("stopped"))
+        .where(AiCall.state != "reserved", AiCall.cause.is_distinct_from("stopped"), AiCall.at > since)
         .order_by(AiCall.id.desc())
         .limit(CIRCUIT_FAILURES)
     ).all()
@@ -309,6 +377,18 @@ def _circuit_wait(connection: Any) -> float:
         select(func.count()).select_from(AiCall).where(AiCall.state == "reserved", AiCall.at > oldest_trial)
     )
     return 5.0 if trial else 0.0
+
+
+def _switch(key: str) -> Select[bool, str | None, datetime]:
+    return select(RepairSwitch.is_on, RepairSwitch.value, RepairSwitch.changed_at).where(RepairSwitch.key == key)
+
+
+def _seconds_until(moment: str | None) -> float:
+    """Seconds until a moment that a switch holds; 0 when it has passed or cannot be read."""
+    try:
+        return max(0.0, (datetime.fromisoformat(moment or "") - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0
 
 
 def _no_key() -> ModelFailed:
@@ -378,6 +458,8 @@ def _options(settings: Settings, model: str, question: Question) -> dict[str, An
     options["max_completion_tokens" if is_openai else "max_tokens"] = question.longest_answer_tokens
     if question.temperature is not None:
         options["temperature"] = question.temperature
+    if question.tools:
+        options["tools"] = [dict(tool) for tool in question.tools]
     if question.schema is not None:
         shape = {"name": question.schema_name, "strict": True, "schema": dict(question.schema)}
         options["response_format"] = {"type": "json_schema", "json_schema": shape}
@@ -401,7 +483,7 @@ def _simpler(options: dict[str, Any], complaint: str) -> dict[str, Any] | None:
         if old in options and old in words:
             fewer[new] = fewer.pop(old)
             return fewer
-    for name in ("stream_options", "temperature"):
+    for name in ("stream_options", "temperature", "tools"):
         if name in options and name in words:
             del fewer[name]
             return fewer
@@ -462,7 +544,7 @@ def _read(
                     pieces.put(piece)
         pieces.put(None)
     except openai.OpenAIError as error:
-        pieces.put(_refusal_of(error, bool(tally.text)))
+        pieces.put(_refusal_of(error, tally.has_begun))
     except Exception as error:
         # A server that speaks another protocol can make the client stumble anywhere.
         log.warning("The AI service's answer could not be read: %s", type(error).__name__)
@@ -482,9 +564,23 @@ def _take(chunk: Any, tally: _Tally) -> str:
     delta = getattr(choices[0], "delta", None)
     tally.finish = getattr(choices[0], "finish_reason", None) or tally.finish
     tally.refusal += getattr(delta, "refusal", None) or ""
+    for call in getattr(delta, "tool_calls", None) or []:
+        _take_call(call, tally)
     piece = getattr(delta, "content", None) or ""
     tally.text += piece
     return piece
+
+
+def _take_call(call: Any, tally: _Tally) -> None:
+    """Adds a piece of a tool call: its id and name come once, its arguments bit by bit."""
+    index = _whole(getattr(call, "index", None)) or 0
+    if index >= MOST_TOOL_CALLS:
+        return
+    kept = tally.tool_calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
+    function = getattr(call, "function", None)
+    kept["id"] = getattr(call, "id", None) or kept["id"] or f"call_{index}"
+    kept["name"] = getattr(function, "name", None) or kept["name"]
+    kept["arguments"] += getattr(function, "arguments", None) or ""
 
 
 def _whole(number: object) -> int | None:
@@ -500,7 +596,9 @@ def _judge(tally: _Tally, question: Question) -> ModelFailed | None:
     if tally.finish == "length":
         return ModelFailed("The model's answer was longer than allowed and was cut.", "cut", is_spent=True)
     is_whole = tally.finish is not None or (question.schema is not None and _is_json(tally.text))
-    if not is_whole or not tally.text.strip():
+    if tally.finish is None and tally.tool_calls:
+        return ModelFailed("The model's answer broke off before its end.", "broken", is_spent=True)
+    if not is_whole or not (tally.text.strip() or tally.tool_calls):
         return ModelFailed("The model's answer broke off before its end.", "broken", is_spent=True)
     return None
 

@@ -18,6 +18,8 @@ from extensions import db
 from models import JobRun, ProcessHeartbeat
 
 LONGEST_ERROR = 300
+# What the clock's leader holds: "LUX" in hexadecimal, and the clock.
+CLOCK_LOCK = (0x4C5558, 1)
 
 
 def process_name() -> str:

@@ -73,6 +73,20 @@ def note_success(channel: str) -> None:
     db.session.commit()
 
 
+def end_rest(channel: str) -> None:
+    """Ends a channel's rest before its time; the caller commits."""
+    state = find_channel_state(channel)
+    if state is not None:
+        state.rests_until, state.rest_count = None, 0
+
+
+def forget_slow_domain(domain: str) -> None:
+    """A receiving domain gets messages at full speed again; the caller commits."""
+    found = db.session.get(ReceivingDomain, domain)
+    if found is not None:
+        found.slowed_until = None
+
+
 def list_slow_domains(limit: int = 100) -> list[ReceivingDomain]:
     """Receiving domains that asked for fewer messages, the latest first."""
     return list(

@@ -38,6 +38,10 @@ UPDATE messages m SET
 FROM stale s WHERE m.id = s.id
 RETURNING m.campaign_id, s.state AS before, m.state AS after
 """)
+COUNT_STALE = text("""
+SELECT count(*) FROM messages m WHERE m.state IN ('claimed', 'attempting')
+    AND NOT EXISTS (SELECT 1 FROM sending_leases l WHERE l.worker = m.claimed_by AND l.until > now())
+""")
 FORGET_LEASES = text("DELETE FROM sending_leases WHERE until < now() - interval '1 hour'")
 DUE = text("""
 SELECT k.id, k.state FROM campaigns k
@@ -52,6 +56,13 @@ SELECT EXISTS (
     SELECT 1 FROM messages WHERE campaign_id = :id AND state IN ('pending', 'deferred') AND next_try_at <= now()
 )
 """)
+
+
+def count_stale_claims() -> int:
+    """How many messages a dead worker holds."""
+    count = db.session.scalar(COUNT_STALE) or 0
+    db.session.rollback()
+    return int(count)
 
 
 def release_stale_claims() -> int:

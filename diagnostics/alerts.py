@@ -19,7 +19,12 @@ SPIKE_FACTOR = 10
 LEAST_SPIKE = 20
 QUIET_HOURS = 1
 MOST_IN_DIGEST = 25
-REASONS = {"new": "new", "regression": "came back", "spike": "far more than usual"}
+REASONS = {
+    "new": "new",
+    "regression": "came back",
+    "spike": "far more than usual",
+    "repair_failed": "a repair did not hold",
+}
 
 
 def send_error_digest() -> int:
@@ -71,7 +76,9 @@ def _take_due() -> list[tuple[int, str, str, str, int]]:
     query = (
         select(ErrorGroup)
         .where(
-            ErrorGroup.alert_reason.is_not(None), or_(ErrorGroup.alerted_at.is_(None), ErrorGroup.alerted_at < quiet)
+            ErrorGroup.alert_reason.is_not(None),
+            ErrorGroup.is_noise.is_(False),
+            or_(ErrorGroup.alerted_at.is_(None), ErrorGroup.alerted_at < quiet),
         )
         .order_by(ErrorGroup.last_seen.desc())
         .with_for_update(skip_locked=True)

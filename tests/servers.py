@@ -143,6 +143,8 @@ def running_lux(
         "WEB_WORKERS": str(workers),
         "WEB_THREADS": "4",
         "SESSION_SECRET": "a-secret-for-tests-only-0123456789abcdef",
+        # The clock would repair at six and at noon what a test has broken on purpose.
+        "AUTO_REPAIR": "off",
         **settings,
     }
     lux = Lux(port=port, data_dir=folder, database_url=own_url, settings=values)
