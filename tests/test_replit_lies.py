@@ -1,4 +1,4 @@
-"""A provider that lies signs nobody in: every lie has its own sentence on the page and its reason in the audit trail."""
+"""A provider that lies signs nobody in: each lie has its sentence on the page and its reason in the audit trail."""
 
 from __future__ import annotations
 

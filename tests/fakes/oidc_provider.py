@@ -61,6 +61,7 @@ class OidcProvider:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.reset()
+        key_of(self.kid)  # now: threads that met without it would each make their own
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
