@@ -100,10 +100,10 @@ def confirm_new_address(token: str, *, peer: str) -> User:
         db.session.rollback()
         raise NotFound(SPENT)
     before = user.email
-    user.email = address
     end_links_of(user)
     add_audit_entry("address_changed", actor=user.name, user_id=user.id, subject=address, peer=peer, before=before)
     defer(db.session, "send_notice_mail", address=before, notice="address_changed")
+    user.email = address
     try:
         db.session.commit()
     except IntegrityError as error:

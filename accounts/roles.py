@@ -27,9 +27,9 @@ def role_for_new_user(email: str, is_verified: bool) -> str | None:
 
     Only an address that the provider has verified says anything about its domain.
     """
-    domain = email.rpartition("@")[2].strip().lower().rstrip(".")
+    name, _, domain = email.strip().lower().rpartition("@")
     known = {name.lower().lstrip("@").rstrip(".") for name in current_settings().signup_domains}
-    return "viewer" if is_verified is True and domain and domain in known else None
+    return "viewer" if is_verified is True and name and domain.rstrip(".") in known else None
 
 
 def count_waiting() -> int:
@@ -96,6 +96,7 @@ def delete_user(user_id: int, *, by: User, peer: str) -> str:
     user = get_user(user_id)
     _keep_an_owner(user)
     name = user.name
+    user.state = "disabled"
     _shut_out(user)
     add_audit_entry("user_deleted", actor=by.name, user_id=by.id, subject=user.email, peer=peer, name=name)
     db.session.delete(user)
