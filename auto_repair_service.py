@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import psycopg
@@ -19,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config import current_settings
 from diagnosis.base import Surroundings
+from diagnosis.gathering import surroundings as find_surroundings
 from error_groups import change_group_state, clear_resolved, get_group
 from error_logger import error_logger
 from errors import Conflict, NotFound
@@ -114,6 +116,7 @@ def start_repair(
         rescued,
     )
     with _one_at_a_time():
+        run = replace(run, surroundings=find_surroundings())
         if rescued is not None:
             rescued.write_receipt(actor)
             error_logger().flush_now(10.0)

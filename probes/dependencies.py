@@ -154,7 +154,7 @@ DEPENDENCIES: list[Dependency] = [
     Dependency(
         "database", "database", "connect to the database and ping it", f"a connection and {PINGS} pings", ping_database,
         ("OperationalError", "InterfaceError", "AdminShutdown", "TooManyConnections", "ConnectionTimeout",
-         "TimeoutError", "DisconnectionError", "CannotConnectNow", "database", "postgres", "pg-"),
+         "TimeoutError", "DisconnectionError", "CannotConnectNow", "database", "pool"),
     ),
     Dependency(
         "schema", "database", "compare the database with models.py", "every table and column", is_schema_at_head,
@@ -176,7 +176,8 @@ DEPENDENCIES: list[Dependency] = [
         "clock", "dependency", "look for the clock's leader", "one process leads", is_clock_led, ("clock",),
     ),
     Dependency(
-        "worker", "dependency", "look for a worker", "one was seen in the last minute", is_worker_alive, ("task",),
+        "worker", "dependency", "look for a worker", "one was seen in the last minute", is_worker_alive,
+        ("worker-absent", "claims"),
     ),
 ]  # fmt: skip
 

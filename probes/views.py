@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from flask import Flask, current_app, g, has_request_context, render_template
+from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.routing import BuildError
 
@@ -138,7 +139,8 @@ def _ask(app: Flask, address: str, role: str, request_id: str, outcome: _Outcome
     person = User(id=0, email=PROBE_EMAIL, name="LUX probe", role=role, state="active", preferences={})
     try:
         with walled():
-            answer = app.test_client().get(
+            # Flask's own client: another might leave this context, and with it the walls.
+            answer = FlaskClient(app, app.response_class).get(
                 address, headers={"X-Request-ID": request_id}, environ_overrides={PROBE_KEY: person}
             )
             outcome.status, outcome.text = answer.status_code, answer.get_data(as_text=True)

@@ -306,7 +306,7 @@ def _probe_live(run: Run, group: ErrorGroup, diagnosis: Diagnosis, drafts: Seque
 
 
 def _is_of_database(group: ErrorGroup) -> bool:
-    return "database" in find_dependencies(group.error_type, "")
+    return bool({"database", "schema"} & set(find_dependencies(group.error_type, "")))
 
 
 def _refuse(run: Run, group: ErrorGroup, error_id: int | None, diagnosis: Diagnosis, unknown: str) -> GroupReport:

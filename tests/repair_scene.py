@@ -1,0 +1,64 @@
+"""Faults brought about for real, for tests of repair: a column gone, errors at a place, what became of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask.testing import FlaskClient
+from sqlalchemy import select, text
+
+from auto_repair_service import Actor, start_repair
+from error_logger import error_logger
+from extensions import db
+from models import ErrorGroup
+
+ADA = Actor("Ada Lovelace", None, "page")
+
+
+@contextmanager
+def column_gone(table: str = "contacts", column: str = "source") -> Iterator[None]:
+    """Takes a column away, as a hand at the database might; puts it back at the end."""
+    _run(f"ALTER TABLE {table} RENAME COLUMN {column} TO gone_{column}")
+    try:
+        yield
+    finally:
+        _run(f"ALTER TABLE {table} RENAME COLUMN gone_{column} TO {column}")
+
+
+def fail_at(client: FlaskClient, path: str = "/contacts/") -> int:
+    """Opens a page that fails now; the id of its error group."""
+    assert client.get(path).status_code == 500
+    return newest_group()
+
+
+def newest_group() -> int:
+    """The group that was seen last, once everything is written."""
+    assert error_logger().flush_now(10)
+    db.session.rollback()
+    found = db.session.scalars(
+        select(ErrorGroup.id).order_by(ErrorGroup.last_seen.desc(), ErrorGroup.id.desc())
+    ).first()
+    assert found is not None
+    return int(found)
+
+
+def state_of(group_id: int) -> str:
+    """What is committed about the group."""
+    db.session.rollback()
+    db.session.expire_all()
+    return db.session.get_one(ErrorGroup, group_id).state
+
+
+def repair(group_id: int, **options: Any) -> dict[str, Any]:
+    """A run over one group; its only result."""
+    report = start_repair(actor=ADA, group_id=group_id, **options).as_row()
+    assert report["examined"] == 1
+    return dict(report["results"][0])
+
+
+def _run(statement: str) -> None:
+    db.session.rollback()
+    db.session.execute(text(statement))
+    db.session.commit()
