@@ -1,34 +1,23 @@
-"""Operations & Integration: integrations, data quality, duplicates, deliverability and intake.
-
-Planned: give it tasks in the shape of agents/base.py, one after the other, and it opens by itself.
-"""
+"""Operations & Integration: integrations, data quality, doubles, deliverability and intake."""
 
 from __future__ import annotations
 
-from agents.base import Agent, PlannedTask
+from agents.base import Agent
+from agents.tasks.connections import INTAKE, INTEGRATION_HEALTH
+from agents.tasks.contact_data import DATA_QUALITY, DUPLICATES
+from agents.tasks.deliverability import DELIVERABILITY
 
 AGENT = Agent(
     key="operations",
     label="Operations & Integration",
     verb_line="Keeps data clean and connections working",
     icon="workflow",
-    planned=(
-        PlannedTask("Integration health", "What each connection did and what it refused."),
-        PlannedTask("Data quality", "The failing rule, how many, examples and the fix."),
-        PlannedTask("Duplicates", "Merge previews, nothing merged unasked."),
-        PlannedTask("Deliverability", "The domain's records, checked, with what to change."),
-    ),
+    tasks=(INTEGRATION_HEALTH, DATA_QUALITY, DUPLICATES, DELIVERABILITY, INTAKE),
     reads=(
-        "the webhook inbox",
-        "the queue",
+        "the webhook inbox and its senders",
+        "contacts in numbers",
         "the domain's records",
-        "contacts",
+        "the ledger of messages",
     ),
-    feeds=(
-        "merges",
-        "replays",
-        "throttling",
-        "tasks",
-    ),
-    meanwhile=(("Look at the webhook inbox", "/webhook-inbox"),),
+    feeds=("replays of dead bodies", "retries of failed messages", "previews of merges"),
 )

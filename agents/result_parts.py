@@ -7,8 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.base import Evidence
-from agents.blocks import Block, Card, Cards, Figure, Figures, Text
+from agents.blocks import Block, Card, Cards, Figure, Figures, Table, Text
 from agents.brief_fields import Line, Name, Words
 from agents.sources import shown
 
@@ -43,10 +42,92 @@ class ShownFigure(Part):
     note: str = ""
 
 
+class ShownTable(Part):
+    """Computed rows; `numbers` are the positions of the columns that hold figures."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    numbers: list[int] = []
+    empty: str = "Nothing to show."
+
+
 Findings = Annotated[list[Finding], Field(min_length=1, max_length=8)]
 Steps = Annotated[list[Step], Field(min_length=1, max_length=8)]
 Lines = Annotated[list[Line], Field(min_length=1, max_length=10)]
 SomeLines = Annotated[list[Line], Field(max_length=10)]
+
+
+class ReportAnswer(Part):
+    """What a model words of a report: the figures are computed."""
+
+    verdict: Words
+    findings: Findings
+    first_step: Line
+
+
+class Report(ReportAnswer):
+    """A report: the words with the figures and tables that code computed."""
+
+    figures: list[ShownFigure]
+    tables: list[ShownTable] = []
+
+
+REPORT_JOB = (
+    "verdict: two or three sentences. findings: the most important first, each with what the figures say and what to "
+    "do about it. first_step: the one thing to do today."
+)
+
+
+def write_report(findings: Sequence[Finding], *, good: str, bad: str, calm: Finding) -> ReportAnswer:
+    """A playbook's report: the findings that rules made, or that nothing is wrong."""
+    if not findings:
+        return ReportAnswer(verdict=good, findings=[calm], first_step="Nothing needs to be done today.")
+    first = findings[0].do.split(". ")[0].rstrip(".")
+    return ReportAnswer(verdict=bad, findings=list(findings)[:8], first_step=f"{first}."[:200])
+
+
+def show_report(report: Report) -> list[Block]:
+    """A report for page and document."""
+    return [
+        Text(report.verdict, "In short"),
+        show_figures(report.figures),
+        *(show_table(table) for table in report.tables),
+        show_findings(report.findings),
+        Text(report.first_step, "First step"),
+    ]
+
+
+def show_table(table: ShownTable) -> Block:
+    """Computed rows as a table."""
+    return Table(table.title, table.columns, table.rows, frozenset(table.numbers), table.empty)
+
+
+def make_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    numbers: Sequence[int] = (),
+    empty: str = "",
+) -> ShownTable:
+    """Rows of a report, each value as it is shown."""
+    told = [[_cell(cell) for cell in row] for row in rows]
+    words = empty or "Nothing to show."
+    return ShownTable(title=title, columns=list(columns), rows=told, numbers=list(numbers), empty=words)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    return shown(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def summarise_report(report: Report) -> str:
+    """One sentence for the list of runs."""
+    return (
+        f"{len(report.findings)} findings: {report.findings[0].title[:1].lower()}{report.findings[0].title[1:]} first."
+    )
 
 
 def make_figure(label: str, number: float | None, evidence: str, *, unit: str = "", note: str = "") -> ShownFigure:
@@ -72,8 +153,3 @@ def show_steps(steps: Sequence[Step], title: str = "What to do") -> Block:
 def show_lines(lines: Sequence[str], title: str) -> list[Block]:
     """A plain list; nothing of an empty one."""
     return [Text("\n".join(f"- {line}" for line in lines), title)] if lines else []
-
-
-def list_labels(evidence: Sequence[Evidence]) -> str:
-    """What was read, in a few words."""
-    return ", ".join(one.label.lower() for one in evidence)
