@@ -23,6 +23,7 @@ _JOURNAL_START = re.compile(rf"{_ISO} [\w.-]{{1,80}} ([\w./@-]{{1,80}}(?:\[\d{{1
 _DMESG = re.compile(
     r"\[ {0,8}(?:(\d{1,9})\.\d{1,9}|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d: ]{8,16})\] (.*)", re.DOTALL
 )
+_NGINX_TEST = re.compile(r"nginx: (?:the )?configuration file \S{1,200} (.*)", re.DOTALL)
 _NGINX = re.compile(r"nginx: \[(emerg|alert|crit|error|warn|notice)\] (.*)", re.DOTALL)
 _PYTHON = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL):([\w.]{1,80}):(.*)", re.DOTALL)
 _GENERIC = re.compile(
@@ -41,7 +42,8 @@ _UNIT = re.compile(
 )
 _TROUBLE = re.compile(
     r"\b(?:errors?|exceptions?|fatal|panic|fail(?:s|ed|ure)?|denied|refused|timed out|time-?out|unreachable|cannot"
-    r"|can't|could not|unable to|invalid|no such|expired|killed|crash(?:ed)?|aborted|corrupt(?:ed)?|exhausted)\b",
+    r"|can't|could not|unable to|invalid|no such|expired|killed|crash(?:ed)?|aborted|corrupt(?:ed)?|exhausted"
+    r"|no space|too many|quota|exceeded|not permitted|does not exist|broken pipe|reset by peer|out of memory)\b",
     re.IGNORECASE,
 )
 _NO_TROUBLE = re.compile(
@@ -123,6 +125,13 @@ def _read_nginx_start(line: str) -> Head | None:
     return Head("nginx", None, level_of(match.group(1)), match.group(2)) if match else None
 
 
+def _read_nginx_test(line: str) -> Head | None:
+    match = _NGINX_TEST.match(line)
+    if match is None:
+        return None
+    return Head("nginx", None, "error" if "failed" in match.group(1) else "info", f"configuration {match.group(1)}")
+
+
 def _read_python(line: str) -> Head | None:
     match = _PYTHON.match(line)
     return Head("app", None, level_of(match[1]), match[3], fields={"logger": match[2]}) if match else None
@@ -164,6 +173,7 @@ _FORMS: tuple[Callable[[str], Head | None], ...] = (
     _read_any_postgres,
     _read_generic,
     _read_nginx_start,
+    _read_nginx_test,
     _read_python,
     _read_dmesg,
     _read_unit,

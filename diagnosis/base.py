@@ -224,8 +224,8 @@ class Sign:
     sources: tuple[str, ...] = ()
     # Classes that stand for many faults; with one of these the words decide.
     broad: tuple[str, ...] = ()
-    # Calm records (info and below) count too: a mail server's log tells of refusals calmly.
-    is_calm: bool = False
+    # Calm records (info and below) of these sources count too: a mail server tells of refusals calmly.
+    calm: tuple[str, ...] = ()
 
     def weigh(self, signal: Signal) -> float:
         """How sure the signal makes it: 0 for not at all. nginx's and health's words count where they are asked for."""
@@ -233,7 +233,7 @@ class Sign:
             return 0.0
         if not self.sources and signal.source == "health":
             return 0.0
-        if not signal.is_trouble and not self.is_calm:
+        if not signal.is_trouble and signal.source not in self.calm:
             return 0.0
         if any(code in self.codes for code in signal.codes):
             return 0.97

@@ -30,7 +30,7 @@ BROAD = (
     "TimeoutError",     "OperationalError", "InterfaceError", "DatabaseError", "InternalError", "Error",
     "PostgresError", "DBAPIError",
     "ConnectionTimeout", "ConnectionFailure", "CannotConnectNowError", "PoolTimeout", "ProtocolViolation",
-    "ConnectorError", "InternalServerError", "ConnectionDoesNotExistError", "log.psycopg.pool",
+    "ConnectorError", "InternalServerError", "ConnectionDoesNotExistError", "log.psycopg.pool", "CommandError",
 )  # fmt: skip
 # What comes after the database is gone: nobody answers, and everything that needed it fails too.
 _FOLLOWS = (
@@ -41,15 +41,20 @@ _FOLLOWS = (
 )  # fmt: skip
 
 
-def says(*alternatives: str, codes: tuple[str, ...] = (), types: tuple[str, ...] = ()) -> Find:
+def says(
+    *alternatives: str, codes: tuple[str, ...] = (), types: tuple[str, ...] = (), calm: tuple[str, ...] = ()
+) -> Find:
     """By SQLSTATE and class, else by words of a database client, of PostgreSQL itself or of whoever logged them."""
+    # Where a message begins, or after a colon or bracket: in the middle of a sentence it may be anybody's name.
+    placed = (rf"(?:^|[:)\]] {{1,2}}|\n\s{{0,8}})(?:{one})" for one in alternatives)
     return finds(
         Sign(
             codes=codes,
             types=types,
-            words=words(*alternatives),
+            words=words(*placed),
             broad=(*BROAD, "error"),
             sources=("error", "gunicorn", "systemd", "app", "postgresql", "text"),
+            calm=calm,
         )
     )
 
@@ -83,7 +88,7 @@ CLIENTS = Rule(
         "remaining connection slots are reserved",
         r"too many connections for (?:role|database)",
         "sorry, too many clients",
-        "zu viele Verbindungen",
+        r"(?:tut mir leid, )?schon zu viele Verbindungen",
         "die verbleibenden Verbindungen sind",
         "désolé, trop de clients sont déjà connectés",
         "no more connections allowed",
@@ -131,7 +136,7 @@ LOST = Rule(
         "terminating connection because of crash of another server process",
         r"connection (?:already|is|was) closed",
         "the connection is lost",
-        "consuming input failed",
+        r"consuming input failed(?!: SSL)",
         r"connection (?:not open|has been closed unexpectedly)",
         r"could not (?:receive data from|send data to) server",
         "connection was closed in the middle of operation",
@@ -240,7 +245,7 @@ UNREACHABLE = Rule(
         r"connection to server .{1,200} failed: (?:timeout expired|Connection timed out|No route to "
         r"host|Network is unreachable|Operation timed out|Host is down)",
         r"could not connect to server: (?:Connection timed out|No route to host|Network is unreachable)",
-        r"connection (?:failed|timeout expired|timed out)\b.{0,200}(?:timeout|timed out|unreachable|No route)",
+        r"^connection (?:failed|timeout expired)\b.{0,200}(?:timeout|timed out|unreachable|No route)",
         r"^connection timeout expired",
         "^timeout expired$",
         types=("ConnectionTimeout",),
@@ -307,6 +312,7 @@ CRASHED = Rule(
         r"(?:invalid page in block|could not read block|unexpected data beyond EOF|invalid memory alloc request size)",
         r"could not (?:write|fsync|extend) file",
         codes=("XX001", "XX002", "58030"),
+        calm=("postgresql",),
         types=("DataCorrupted", "IndexCorrupted"),
     ),
     trap="Deleting files of the data folder to make it start loses data.",

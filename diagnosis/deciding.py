@@ -138,7 +138,14 @@ def _without_fault(
     surroundings: Surroundings,
 ) -> Diagnosis:
     known = {signal.evidence_id for _, match in noise for signal in match.signals}
-    strange = [signal for signal in signals if signal.is_trouble and signal.evidence_id not in known]
+    # An optional part that is missing warns and never fails: no fault.
+    strange = [
+        signal
+        for signal in signals
+        if signal.is_trouble
+        and signal.evidence_id not in known
+        and (signal.source != "health" or signal.level != "warning")
+    ]
     graver = [signal for signal in strange if signal.level != "warning"] or strange
     if graver:
         return _unknown(graver, looked_at)

@@ -13,7 +13,9 @@ SYSTEM = (
 )  # fmt: skip
 
 
-def _machine(*alternatives: str, codes: tuple[str, ...] = (), types: tuple[str, ...] = ()) -> Find:
+def _machine(
+    *alternatives: str, codes: tuple[str, ...] = (), types: tuple[str, ...] = (), further: tuple[str, ...] = ()
+) -> Find:
     """By errno, else by the words of the system's library where they stand as a reason: after a colon or a bracket."""
     reasons = tuple(rf"(?:^|[:\]] |\(\d{{1,3}}: |, )(?:{one})(?=$|[.:)\n\"';,]| \()" for one in alternatives)
     return finds(
@@ -22,7 +24,8 @@ def _machine(*alternatives: str, codes: tuple[str, ...] = (), types: tuple[str, 
             types=types,
             words=words(*reasons) if reasons else None,
             broad=(*SYSTEM, *BROAD),
-            sources=("error", "gunicorn", "systemd", "app", "postgresql", "nginx", "text"),
+            sources=("error", "gunicorn", "systemd", "app", "postgresql", "text", *further),
+            calm=("postgresql",),
         )
     )
 
@@ -38,6 +41,7 @@ def _full(scene: Scene) -> Match | None:
         "There is not enough space on the disk",
         codes=("errno 28", "errno 122", "53100"),
         types=("DiskFull", "DiskFullError"),
+        further=("nginx",),
     )(scene)
     health = finds(Sign(sources=("health",), words=words("^health disk fail")))(scene)
     if found is None:

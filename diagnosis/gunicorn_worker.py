@@ -26,6 +26,10 @@ _DATABASE_FRAMES = re.compile(r"/(?:psycopg\w*|sqlalchemy)/")
 _MAIL_FRAMES = re.compile(r"/(?:smtplib\.py|channels)/?")
 
 
+# Code that cannot even be read in. psycopg has a SyntaxError too, of SQL.
+_NOT_LOADED = ("ModuleNotFoundError", "ImportError", "SyntaxError", "IndentationError", "TabError")
+
+
 def is_abort(signal: Signal) -> bool:
     """Whether it is the stack of a worker that gunicorn stopped because it took too long."""
     if signal.error_type == "gunicorn.WorkerTimeout":
@@ -139,12 +143,7 @@ def _boot_failed(scene: Scene) -> Match | None:
         r"Failed to find (?:attribute|application)",
         r"HaltServer",
     )(scene)
-    raised = [
-        s
-        for s in scene.signals
-        if s.name
-        in ("ModuleNotFoundError", "ImportError", "AppImportError", "SyntaxError", "BootFailed", "IndentationError")
-    ]
+    raised = [s for s in scene.signals if s.error_type in _NOT_LOADED or s.name in ("AppImportError", "BootFailed")]
     if spoken is not None:
         return Match((*raised, *spoken.signals), 0.95)
     if not raised:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from diagnosis.base import Signal
-from diagnosis.codes import OPENAI_CODES
+from diagnosis.codes import OPENAI_CODES, codes_of
 from lib.journal import read_entry
 
 LONGEST_DOCUMENT = 2_000_000
@@ -102,7 +103,10 @@ def health_signal(key: str, status: str, text: str) -> Signal:
     """The signal of one health check."""
     level = {"fail": "error", "warn": "warning"}.get(status, "info")
     fields = {"check": key, "status": status}
-    return Signal("health", text, f"health:{key}", said=f"health {key} {status}: {text}", level=level, fields=fields)
+    said = f"health {key} {status}: {text}"
+    codes = codes_of("", text) if level == "error" else ()
+    signal = Signal("health", text, f"health:{key}", said=said, level=level, fields=fields)
+    return replace(signal, code=codes[0], further_codes=codes[1:]) if codes else signal
 
 
 def text_of_row(row: Row) -> str | None:

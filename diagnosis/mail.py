@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 
 from diagnosis.base import (
     AUTHENTICATION,
@@ -29,7 +31,7 @@ _BROAD = (
     "ChannelError", "ChannelRefused", "ChannelUnavailable",
 )  # fmt: skip
 _NETWORK = ("ConnectionRefusedError", "TimeoutError", "timeout", "ConnectionResetError", "gaierror", "OSError")
-_SOURCES = ("error", "gunicorn", "systemd", "app", "text")
+_SOURCES = ("error", "gunicorn", "systemd", "app", "text", "health")
 
 
 def is_of_mail(signal: Signal) -> bool:
@@ -49,7 +51,7 @@ def _is_of_server(signal: Signal) -> bool:
 
 def _says(*alternatives: str, codes: tuple[str, ...] = ()) -> Find:
     sign = Sign(
-        codes=codes, words=words(*alternatives) if alternatives else None, broad=_BROAD, sources=_SOURCES, is_calm=True
+        codes=codes, words=words(*alternatives) if alternatives else None, broad=_BROAD, sources=_SOURCES, calm=_SOURCES
     )
 
     def find(scene: Scene) -> Match | None:
@@ -60,111 +62,57 @@ def _says(*alternatives: str, codes: tuple[str, ...] = ()) -> Find:
     return find
 
 
-def _without(found: Match | None, *others: Match | None) -> Match | None:
-    """What is left when the signals of more telling rules are taken away."""
-    if found is None:
-        return None
-    taken = {id(s) for other in others if other for s in other.signals}
-    left = tuple(s for s in found.signals if id(s) not in taken)
-    return Match(left, found.confidence) if left else None
-
-
 def _sign_in(scene: Scene) -> Match | None:
     by_code = _says(
         r"Username and Password not accepted", r"authentication (?:failed|unsuccessful|credentials invalid)",
         "BadCredentials", "Application-specific password required", "authentication required",
-        "offers no way to sign in",
-        "Invalid login", "Must issue a STARTTLS command first",
+        "offers no way to sign in", "Invalid login", "Must issue a STARTTLS command first",
+        "The password is not sent over a connection that is not encrypted",
         codes=("smtp 535", "smtp 534", "smtp 538", "smtp 530", "5.7.8", "5.7.9", "5.7.3"),
     )(scene)  # fmt: skip
-    raised = tuple(
-        s
-        for s in scene.signals
-        if s.name in ("SMTPAuthenticationError", "ChannelRefused") and "smtp 454" not in s.codes
-    )
-    signals = tuple(dict.fromkeys([*(by_code.signals if by_code else ()), *raised]))
-    fit = tuple(s for s in signals if "smtp 454" not in s.codes and "smtp 421" not in s.codes)
-    return Match(fit, by_code.confidence if by_code else 0.93) if fit else None
+    raised = [s for s in scene.signals if s.name in ("SMTPAuthenticationError", "ChannelRefused")]
+    fit = [s for s in _joined(by_code, raised) if "smtp 454" not in s.codes and "smtp 421" not in s.codes]
+    return Match(tuple(fit), by_code.confidence if by_code else 0.93) if fit else None
 
 
-def _relay(scene: Scene) -> Match | None:
+def _sender(scene: Scene) -> Match | None:
     found = _says(
-        r"relay(?:ing)? (?:access )?(?:denied|not (?:permitted|allowed)|prohibited)", "unable to relay",
-        "not permitted to relay",
-        "we do not relay", "Relaying denied", "5\\.7\\.64",
+        r"sender address rejected", "sender (?:is )?not (?:allowed|authori[sz]ed|verified)",
+        "not (?:allowed|authori[sz]ed) to send (?:as|from)", "Email address is not verified", "SendAsDenied",
+        "sender domain", "mail from .{0,40}not (?:allowed|owned)",
+        codes=("5.1.7", "5.1.8", "5.7.60", "5.7.708"),
     )(scene)  # fmt: skip
-    return _without(found, _sign_in(scene))
+    for_good = ("smtp 550", "smtp 553", "smtp 501", "smtp 554")
+    raised = [s for s in scene.signals if s.name == "SMTPSenderRefused" and any(c in s.codes for c in for_good)]
+    signals = _joined(found, raised)
+    return Match(tuple(signals), 0.93) if signals else None
 
 
 def _policy(scene: Scene) -> Match | None:
     found = _says(
         r"\b(?:SPF|DKIM|DMARC)\b", "unauthenticated (?:email|mail)",
         r"blocked using|\bblacklist|\bblocklist|spamhaus|\bRBL\b|\bDNSBL\b",
-        "message (?:rejected|content rejected)|looks like spam|spam message|low reputation|poor reputation",
+        "message (?:rejected|content rejected)|looks like spam|spam message|(?:low|poor) reputation",
         "unsolicited mail",
         codes=("5.7.26", "5.7.23", "5.7.25", "5.7.27", "5.7.509", "5.7.515", "5.7.606", "5.7.28"),
     )(scene)  # fmt: skip
-    return _without(found, _sign_in(scene))
+    # A try later is worth it while the answer is a 4xx.
+    left = [s for s in found.signals if not any(c.startswith("smtp 4") for c in s.codes)] if found else []
+    return Match(tuple(left), found.confidence) if found and left else None
 
 
 def _address(scene: Scene) -> Match | None:
     found = _says(
         "user unknown", r"no such (?:user|mailbox|recipient|address)",
-        "mailbox (?:unavailable|not found|does not exist)",
-        "recipient (?:address )?rejected", r"address (?:does not exist|rejected|couldn't be found)",
-        "invalid (?:recipient|mailbox)",
+        "mailbox (?:unavailable|not found|does not exist)", "recipient (?:address )?rejected",
+        r"address (?:does not exist|rejected|couldn't be found)", "invalid (?:recipient|mailbox)",
         "bad destination", "unknown (?:user|recipient|address)",
         "account (?:is disabled|has been disabled|does not exist)",
         codes=("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.4.1", "5.1.0"),
     )(scene)  # fmt: skip
     plain = _says(codes=("smtp 550", "smtp 551", "smtp 553"))(scene)
-    refused = [s for s in scene.signals if s.name == "SMTPRecipientsRefused" and "smtp 550" in s.codes]
-    rest = _without(plain, _relay(scene), _policy(scene), _sign_in(scene), _sender(scene), found)
-    signals = tuple(dict.fromkeys([*(found.signals if found else ()), *(rest.signals if rest else ()), *refused]))
-    clean = _without(Match(signals, found.confidence if found else 0.8), _relay(scene), _policy(scene), _sender(scene))
-    return clean if signals else None
-
-
-def _sender(scene: Scene) -> Match | None:
-    found = _says(
-        r"sender address rejected", "sender (?:is )?not (?:allowed|authori[sz]ed|verified)",
-        "not (?:allowed|authori[sz]ed) to send (?:as|from)",
-        "Email address is not verified", "SendAsDenied", "sender domain", "mail from .{0,40}not (?:allowed|owned)",
-        codes=("5.1.7", "5.1.8", "5.7.60", "5.7.708"),
-    )(scene)  # fmt: skip
-    raised = tuple(
-        s
-        for s in scene.signals
-        if s.name == "SMTPSenderRefused" and any(c in s.codes for c in ("smtp 550", "smtp 553", "smtp 501", "smtp 554"))
-    )
-    found = _without(found, _sign_in(scene), _policy(scene))
-    signals = tuple(dict.fromkeys([*(found.signals if found else ()), *raised]))
-    left = _without(Match(signals, 0.93), _sign_in(scene), _policy(scene))
-    return left if signals else None
-
-
-def _storage(scene: Scene) -> Match | None:
-    return _says("insufficient system (?:storage|resources)", "4\\.3\\.1", codes=("4.3.1", "5.3.1"))(scene)
-
-
-def _mailbox(scene: Scene) -> Match | None:
-    return _says(
-        "mailbox (?:is )?full", "over (?:its )?quota", "quota exceeded", "storage limit", "out of storage space",
-        codes=("5.2.2", "4.2.2"),
-    )(scene)  # fmt: skip
-
-
-def _throttled(scene: Scene) -> Match | None:
-    found = _says(
-        "too many (?:connections|messages|recipients|errors|concurrent)", "try again later",
-        "rate (?:limit|exceeded)", "throttl",
-        "greylist", "graylist", "temporarily deferred", "temporarily (?:rejected|blocked|unavailable)",
-        "service (?:not|temporarily) (?:available|unavailable)",
-        "sending (?:limit|quota) exceeded", "Maximum credits exceeded", "daily user sending",
-        codes=("smtp 421", "4.7.0", "4.7.1", "4.7.28", "4.7.26", "4.7.650", "4.4.2", "4.3.2", "4.2.1", "4.2.0",
-        "5.4.5", "4.5.3", "smtp 450", "smtp 451", "smtp 452", "smtp 454"),
-    )(scene)  # fmt: skip
-    return _without(found, _storage(scene), _mailbox(scene), _policy(scene), _sign_in(scene))
+    signals = _joined(found, plain.signals if plain else ())
+    return Match(tuple(signals), found.confidence if found else 0.8) if signals else None
 
 
 def _hung_up(signal: Signal) -> bool:
@@ -179,16 +127,62 @@ def _hung_up(signal: Signal) -> bool:
 
 
 def _unreachable(scene: Scene) -> Match | None:
-    hits = [s for s in scene.signals if _hung_up(s)]
     said = _says(
         r"No connection to the mail server", r"No secure connection to the mail server",
-        "The mail server closed the connection",
-        "offers no STARTTLS", "Connection unexpectedly closed",
+        "The mail server closed the connection", "offers no STARTTLS", "Connection unexpectedly closed",
         r"connect to \S{1,120}: (?:Connection (?:refused|timed out)|No route to host)",
     )(scene)  # fmt: skip
-    hits += [s for s in (said.signals if said else ()) if s not in hits]
-    left = _without(Match(tuple(hits), 0.93), _throttled(scene), _sign_in(scene))
-    return left if hits else None
+    signals = _joined(said, [s for s in scene.signals if _hung_up(s)])
+    return Match(tuple(signals), 0.93) if signals else None
+
+
+def _joined(found: Match | None, further: Iterable[Signal]) -> list[Signal]:
+    return list(dict.fromkeys([*(found.signals if found else ()), *further]))
+
+
+# Who is asked first: an answer has one cause, and its number alone may fit several.
+_FAMILIES: dict[str, Find] = {
+    "sign-in": _sign_in,
+    "relay": _says(
+        r"relay(?:ing)? (?:access )?(?:denied|not (?:permitted|allowed)|prohibited)", "unable to relay",
+        "not permitted to relay", "we do not relay", codes=("5.7.64",),
+    ),
+    "sender": _sender,
+    "policy": _policy,
+    "storage": _says("insufficient system (?:storage|resources)", codes=("4.3.1", "5.3.1")),
+    "mailbox": _says(
+        "mailbox (?:is )?full", "over (?:its )?quota", "storage limit", "out of storage space", codes=("5.2.2", "4.2.2")
+    ),
+    "size": _says("message (?:size )?exceeds", "message too (?:large|big)", codes=("5.3.4", "5.2.3")),
+    "pace": _says(
+        "too many (?:connections|messages|recipients|errors|concurrent)", "try again later", "rate (?:limit|exceeded)",
+        "throttl", "greylist", "graylist", "temporarily (?:deferred|rejected|blocked|unavailable)",
+        "service (?:not|temporarily) (?:available|unavailable)", "sending (?:limit|quota) exceeded",
+        "Maximum credits exceeded", "daily user sending",
+        codes=(
+            "smtp 421", "4.7.0", "4.7.1", "4.7.28", "4.7.26", "4.7.650", "4.4.2", "4.3.2", "4.2.1", "4.2.0", "5.4.5",
+            "4.5.3", "smtp 450", "smtp 451", "smtp 452", "smtp 454",
+        ),
+    ),
+    "address": _address,
+    "network": _unreachable,
+}  # fmt: skip
+
+
+def _claimed_by(family: str) -> Find:
+    """What a family finds of the signals that none before it has claimed."""
+
+    def find(scene: Scene) -> Match | None:
+        left = scene
+        for name, look in _FAMILIES.items():
+            found = look(left)
+            if name == family:
+                return found
+            taken = {id(signal) for signal in found.signals} if found else set()
+            left = replace(left, signals=tuple(signal for signal in left.signals if id(signal) not in taken))
+        return None
+
+    return find
 
 
 SIGN_IN = Rule(
@@ -197,7 +191,7 @@ SIGN_IN = Rule(
     class_=AUTHENTICATION,
     cause="The mail server does not accept LUX's sign-in: the app password was changed or revoked, or sign-in "
     "needs another way.",
-    find=_sign_in,
+    find=_claimed_by("sign-in"),
     trap="Trying again and again locks the account.",
     repairs=(PAUSE_CHANNEL,),
     advice=(
@@ -212,7 +206,7 @@ THROTTLED = Rule(
     row="32",
     class_=RESOURCE,
     cause="The mail server asks for a slower pace or a later try (4xx); nothing is refused for good.",
-    find=_throttled,
+    find=_claimed_by("pace"),
     trap="Sending faster from more connections makes it last longer.",
     repairs=(SLOW_DOMAIN,),
     advice=("Slow down for this domain; LUX tries each message again later. Warm up new senders over days.",),
@@ -223,7 +217,7 @@ ADDRESS = Rule(
     row="32, neighbour",
     class_=CONFIGURATION,
     cause="The mail server does not know this recipient: the address is wrong or gone.",
-    find=_address,
+    find=_claimed_by("address"),
     trap="Sending to dead addresses again costs the sender's good name.",
     advice=("Nothing is to be repaired: LUX marks the contact as bounced and leaves it out from now on.",),
     gravity=0,
@@ -233,7 +227,7 @@ RELAY = Rule(
     row="31, neighbour",
     class_=CONFIGURATION,
     cause="The mail server does not pass mail on for LUX: it does not know LUX as one of its own.",
-    find=_relay,
+    find=_claimed_by("relay"),
     trap="The recipients are fine: nobody should be marked as bounced for this.",
     repairs=(PAUSE_CHANNEL,),
     advice=(
@@ -245,7 +239,7 @@ POLICY = Rule(
     row="32, neighbour",
     class_=CONFIGURATION,
     cause="The receiving side distrusts the sender: SPF, DKIM or DMARC do not fit, or the address has a bad name.",
-    find=_policy,
+    find=_claimed_by("policy"),
     trap="Changing words of the message does not help while the domain's records are wrong.",
     repairs=(PAUSE_CHANNEL,),
     advice=(
@@ -258,7 +252,7 @@ SENDER = Rule(
     row="31, neighbour",
     class_=CONFIGURATION,
     cause="The mail server does not let this account send as MAIL_FROM.",
-    find=_sender,
+    find=_claimed_by("sender"),
     repairs=(PAUSE_CHANNEL,),
     advice=("Verify the sender's address or domain at the provider, or set MAIL_FROM to one that this account owns.",),
 )
@@ -267,7 +261,7 @@ STORAGE = Rule(
     row="32, neighbour",
     class_=RESOURCE,
     cause="The mail server's own disk is full; it takes nothing for now.",
-    find=_storage,
+    find=_claimed_by("storage"),
     trap="It is their disk, not ours.",
     repairs=(SLOW_DOMAIN,),
     advice=("Tell whoever runs the mail server; LUX tries again later.",),
@@ -277,7 +271,7 @@ MAILBOX = Rule(
     row="32, neighbour",
     class_=RESOURCE,
     cause="This recipient's mailbox is full.",
-    find=_mailbox,
+    find=_claimed_by("mailbox"),
     advice=("Nothing is to be repaired; LUX tries again, and counts it as a bounce when it lasts.",),
     gravity=0,
 )
@@ -286,7 +280,7 @@ TOO_LARGE = Rule(
     row="32, neighbour",
     class_=CONFIGURATION,
     cause="The message is larger than the mail server takes.",
-    find=_says("message (?:size )?exceeds", "message too (?:large|big)", codes=("5.3.4", "5.2.3")),
+    find=_claimed_by("size"),
     advice=("Use smaller pictures, or link to them.",),
     gravity=0,
 )
@@ -295,7 +289,7 @@ UNREACHABLE = Rule(
     row="32, neighbour",
     class_=CONNECTION,
     cause="The mail server does not answer, hangs, or hangs up: network, port, encryption, or the server is down.",
-    find=_unreachable,
+    find=_claimed_by("network"),
     trap="Many hosts block port 25 outwards: 587 or 465 are meant for this.",
     repairs=(PAUSE_CHANNEL,),
     advice=("`openssl s_client -starttls smtp -connect HOST:587` from this machine; check host and port of SMTP_URL.",),

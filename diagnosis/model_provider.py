@@ -56,7 +56,9 @@ def _key_refused(scene: Scene) -> Match | None:
         r"does not accept the key \(OPENAI_API_KEY\)", "Invalid Authentication", "invalid_api_key",
         codes=("invalid_api_key", "invalid_authentication", "account_deactivated"),
     )(scene)  # fmt: skip
-    return said or _match(_named(scene, "AuthenticationError"), 0.94)
+    missing = KEY_MISSING.find(scene)
+    named = [s for s in _named(scene, "AuthenticationError") if missing is None or s not in missing.signals]
+    return said or _match(named, 0.94)
 
 
 def _quota(scene: Scene) -> Match | None:

@@ -33,8 +33,8 @@ def _problem_words(*alternatives: str) -> Sign:
     """What a person copies from the browser."""
     return Sign(
         sources=("text",),
-        words=words(*(rf"^\W{{0,3}}(?:<h1>|<title>|HTTP/\S+ )?{one}" for one in alternatives)),
-        is_calm=True,
+        words=words(*(rf"(?:^|>)\W{{0,3}}(?:HTTP/\S+ )?{one}" for one in alternatives)),
+        calm=("text",),
     )
 
 
@@ -151,7 +151,7 @@ BODY_TOO_LARGE = Rule(
             sources=("nginx",), words=words("^client intended to send too large (?:chunked )?body", r"^answered 413\b")
         ),
         Sign(types=("RequestEntityTooLarge",)),
-        Sign(sources=("text",), words=words(r"^\W{0,3}(?:<\w+>)?413 Request Entity Too Large"), is_calm=True),
+        Sign(sources=("text",), words=words(r"^\W{0,3}(?:<\w+>)?413 Request Entity Too Large"), calm=("text",)),
     ),
     trap="0 (no limit) lets anybody fill the disk.",
     advice=(

@@ -45,6 +45,8 @@ _QUOTED = re.compile(
 )
 _PID = re.compile(r"\(pid: ?(\d{1,9})\)")
 _DEED = re.compile(r"job|task|sent|sending|deliver|clock|schedul|mail", re.IGNORECASE)
+# What goes on with the message before: its details hold values that people typed.
+_DETAILS = re.compile(r"DETAIL:|HINT:|CONTEXT:|LINE \d|QUERY:|STATEMENT:|WHERE:|\[SQL: |\[parameters: |\(Background on")
 _BEGIN = "Traceback (most recent call last)"
 
 
@@ -123,6 +125,9 @@ def _of_row(row: Mapping[str, Any], number: int, redactor: Redactor) -> list[Sig
     if (error := find_service_error(row)) is not None:
         base = Signal("text", redactor.text(error[0]), evidence, said=error[0])
         return [_with_codes(base, error[1])]
+    if isinstance(row.get("error"), str):
+        said = f"{row['error']}: {row.get('error_description') or ''}"[:LONGEST_TEXT]
+        return [Signal("text", redactor.text(said), evidence, said=said)]
     kind, words = row.get("error_type"), row.get("error_message")
     if isinstance(kind, str) and isinstance(words, str):
         base = Signal("error", redactor.text(words[:LONGEST_TEXT]), evidence, place=str(row.get("endpoint") or ""))
@@ -229,6 +234,8 @@ def _of_loose_lines(
         if not words:
             continue
         base = Signal("text", redactor.text(words[:LONGEST_TEXT]), f"text:{number + step}", at=at)
+        if signals and signals[-1].is_trouble and (line[0].isspace() or _DETAILS.match(line)):
+            continue
         raised = parse_bare(words)
         if raised:
             signals += [_of_raised(base, one) for one in raised]

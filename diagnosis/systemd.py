@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from diagnosis.base import CONFIGURATION, TIMEOUT, Find, Rule, Sign, finds, words
+from dataclasses import replace
+
+from diagnosis.base import CONFIGURATION, TIMEOUT, Find, Match, Rule, Scene, Sign, Signal, finds, words
 from diagnosis.offers import RESTART_UNIT
 
 _FOLLOWS = ("nginx-upstream-refused", "nginx-socket-missing", "systemd-unit-failed")
 
 
-def _systemd(*alternatives: str) -> Find:
-    return finds(Sign(sources=("systemd", "text"), words=words(*alternatives)))
+def _systemd(*alternatives: str, types: tuple[str, ...] = (), confidence: float | None = None) -> Find:
+    """By what systemd itself says, however calmly; no other program of the journal is believed."""
+    sign = Sign(sources=("systemd", "text"), words=words(*alternatives), types=types, calm=("systemd",))
+
+    def find(scene: Scene) -> Match | None:
+        own = tuple(signal for signal in scene.signals if _is_own(signal))
+        return finds(sign, confidence=confidence)(replace(scene, signals=own))
+
+    return find
+
+
+def _is_own(signal: Signal) -> bool:
+    program = signal.fields.get("program", "")
+    return program.startswith("systemd") or program == "systemctl" or signal.source == "text" or bool(signal.error_type)
 
 
 EXECUTION_FAILED = Rule(
@@ -40,12 +54,8 @@ START_LIMIT = Rule(
     row="8, neighbour",
     class_=CONFIGURATION,
     cause="The unit failed so often in a row that systemd gave it up; it stays down until somebody resets it.",
-    find=finds(
-        Sign(
-            sources=("systemd", "text"),
-            words=words("Start request repeated too quickly", "start-limit-hit", r"Result: start-limit"),
-            types=("StartLimit",),
-        )
+    find=_systemd(
+        "Start request repeated too quickly", "start-limit-hit", r"Result: start-limit", types=("StartLimit",)
     ),
     trap="Starting it again without removing the cause runs into the same limit.",
     advice=(
@@ -75,18 +85,13 @@ UNIT_FAILED = Rule(
     row="1, neighbour",
     class_=CONFIGURATION,
     cause="The unit failed; systemd's own lines do not say why, LUX's or gunicorn's log does.",
-    find=finds(
-        Sign(
-            sources=("systemd", "text"),
-            words=words(
-                "Failed with result",
-                r"Main process exited, code=(?:exited|killed|dumped), status=[1-9]",
-                r"^Active: failed",
-                r"^Failed to start ",
-                r"\(code=(?:exited|killed), (?:status|signal)=[1-9]",
-                r"Unit entered failed state",
-            ),
-        ),
+    find=_systemd(
+        "Failed with result",
+        r"Main process exited, code=(?:exited|killed|dumped), status=[1-9]",
+        r"^Active: failed",
+        r"^Failed to start ",
+        r"\(code=(?:exited|killed), (?:status|signal)=[1-9]",
+        r"Unit entered failed state",
         confidence=0.7,
     ),
     trap="A restart loop hides the first error.",

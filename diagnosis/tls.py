@@ -27,6 +27,7 @@ def _says(*alternatives: str) -> Find:
             words=words(*alternatives),
             broad=_BROAD,
             sources=("error", "gunicorn", "systemd", "app", "text", "postgresql"),
+            calm=("systemd", "text"),
         ),
         Sign(sources=("nginx",), words=words(*(rf"SSL\S{{0,40}} failed .{{0,200}}(?:{one})" for one in alternatives))),
     )

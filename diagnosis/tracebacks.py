@@ -40,7 +40,7 @@ def parse_tracebacks(text: str) -> list[Raised]:
     """Every exception of the tracebacks in a text; each chain's last one comes first."""
     chains: list[list[Raised]] = []
     frames: list[str] = []
-    is_inside, is_linked = False, False
+    is_inside, is_linked, indent = False, False, 0
     message: list[str] | None = None
     name = ""
 
@@ -57,6 +57,10 @@ def parse_tracebacks(text: str) -> list[Raised]:
 
     for line in text.splitlines():
         line = _GROUP_MARK.sub("", line) if line.lstrip()[:1] in ("|", "+") else line
+        if line.lstrip().startswith(_BEGIN):
+            indent = len(line) - len(line.lstrip())
+        if indent and not line[:indent].strip():
+            line = line[indent:]
         frame = _FRAME.match(line) if 'File "' in line else None
         if line.startswith(_BEGIN) or (frame is not None and not is_inside and message is None):
             finish()
