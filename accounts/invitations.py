@@ -88,9 +88,11 @@ def revoke_invitation(user_id: int, *, by: User, peer: str) -> str:
     Raises NotFound, and Conflict for somebody who has come meanwhile.
     """
     user = db.session.get(User, user_id, with_for_update=True, populate_existing=True)
-    if user is None or not is_invited(user):
+    if user is None:
+        raise NotFound("There is no such user.")
+    if not is_invited(user):
         db.session.rollback()
-        raise Conflict("This invitation has been taken up already, or is gone.")
+        raise Conflict("This invitation has been taken up already.")
     address = user.email
     add_audit_entry("invitation_revoked", actor=by.name, user_id=by.id, subject=address, peer=peer)
     db.session.delete(user)

@@ -67,12 +67,15 @@ def end_session(token: str) -> None:
 
 
 def revoke_session(user: User, session_id: int, *, peer: str) -> None:
-    """Signs one of the user's own browsers out; commits. Raises NotFound, for somebody else's too."""
-    own = UserSession.id == session_id, UserSession.user_id == user.id, UserSession.ended_at.is_(None)
-    ended = update(UserSession).where(*own).values(ended_at=datetime.now(UTC)).returning(UserSession.id)
-    if db.session.execute(ended).first() is None:
-        raise NotFound("That browser is signed out already.")
-    add_audit_entry("session_ended", actor=user.name, user_id=user.id, peer=peer)
+    """Signs one of the user's own browsers out; commits. Raises NotFound for what is none of theirs."""
+    own = select(UserSession).where(UserSession.id == session_id, UserSession.user_id == user.id).with_for_update()
+    row = db.session.scalars(own).one_or_none()
+    if row is None:
+        db.session.rollback()
+        raise NotFound("You have no such browser.")
+    if row.ended_at is None:
+        row.ended_at = datetime.now(UTC)
+        add_audit_entry("session_ended", actor=user.name, user_id=user.id, peer=peer)
     db.session.commit()
 
 

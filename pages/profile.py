@@ -20,7 +20,7 @@ from accounts.second_factor import (
     start_enrolment,
 )
 from accounts.sessions import is_session_of, list_sessions, revoke_session, sign_out_everywhere
-from errors import Conflict, InputInvalid, NotFound, TooMany
+from errors import Conflict, InputInvalid, TooMany
 from lib.qr_code import qr_code_address
 from lib.user_agents import device_words
 from pages.settings import profile_page
@@ -39,12 +39,8 @@ def sessions() -> str:
 @page.post("/settings/sessions/<int:session_id>/end")
 def end_one(session_id: int) -> ResponseReturnValue:
     """Signs one browser out."""
-    try:
-        revoke_session(current_user, session_id, peer=peer())
-    except NotFound as error:
-        flash(error.detail, "info")
-    else:
-        flash("That browser is signed out.", "success")
+    revoke_session(current_user, session_id, peer=peer())
+    flash("That browser is signed out.", "success")
     return redirect(url_for("profile.sessions"), 303)
 
 
@@ -147,7 +143,7 @@ def confirm_address(token: str) -> ResponseReturnValue:
         return response
     confirm_new_address(token, peer=peer())
     flash(f"You sign in with {address} from now on.", "success")
-    return redirect(url_for("sign_in.index"), 303)
+    return redirect(url_for("settings.index"), 303)
 
 
 def _second_factor(errors: dict[str, str], *, codes: list[str] | None = None) -> str:

@@ -108,7 +108,7 @@ def test_one_browser_is_signed_out_and_the_other_stays(sign_in: SignIn) -> None:
 def test_nobody_ends_somebody_elses_session(sign_in: SignIn) -> None:
     mine, theirs = sign_in("owner"), sign_in("viewer")
     session_id = db.session.scalars(select(UserSession.id).order_by(UserSession.id.desc())).first()
-    mine.post(f"/settings/sessions/{session_id}/end")
+    assert mine.post(f"/settings/sessions/{session_id}/end").status_code == 404
     assert is_in(theirs)
 
 

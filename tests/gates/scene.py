@@ -21,6 +21,9 @@ from werkzeug.routing import Rule
 
 from accounts.first_start import find_owner_token
 from accounts.invitations import invite
+from accounts.letters import NEW_ADDRESS, RESET
+from accounts.one_time_links import add_link
+from accounts.tokens import add_token
 from accounts.webhook_credentials import add_credential
 from agents import AGENTS
 from agents.proposals import add_proposal
@@ -140,6 +143,10 @@ def make_full(lux: Lux) -> Scene:
         signer = make_link_signer(current_settings().session_secrets)
         scene.tokens["public.question"] = signer.sign(CONFIRM, asked_id)
         scene.tokens["first_start.make_owner"] = "spent"
+        scene.tokens["password_reset.choose"] = add_link(RESET, user_id=owner_id, hours=1)
+        new_address = {"address": "ada.new@lumen.example"}
+        scene.tokens["profile.confirm_address"] = add_link(NEW_ADDRESS, user_id=owner_id, hours=1, detail=new_address)
+        add_token("Backup script", scopes=["operator"], days=30, by=owner, peer="127.0.0.1")
         # The wizard and its versions show a draft; everything else of a campaign shows one that was sent.
         scene.of_area = {area: {"campaign_id": draft_id} for area in ("campaign_wizard", "campaign_versions")}
         scene.values = {
