@@ -30,7 +30,7 @@ from diagnosis.tracebacks import Raised, parse_bare, parse_tracebacks, unwrap
 from lib.backwards_file import Line
 from lib.joined_lines import Joined, join_lines
 from lib.log_classes import class_of
-from lib.log_lines import Head, read_any, read_app
+from lib.log_lines import Head, is_at_least, read_any, read_app
 from lib.log_templates import nginx_template
 from lib.redaction import Redactor
 
@@ -79,8 +79,8 @@ def signal_of_head(
         level=head.level,
     )
     raised = parse_tracebacks(further) if has_trace else []
-    if not raised and source != "nginx":
-        raised = [one for line in _trace_lines(head, further) for one in parse_bare(line)]
+    if not raised and source != "nginx" and is_at_least(head.level, "warning"):
+        raised = parse_bare(head.message.split("\n", 1)[0])
     if raised:
         return [_of_raised(base, one) for one in raised]
     return [_of_message(base, head)]
@@ -282,14 +282,6 @@ def _of_raised(base: Signal, raised: Raised) -> Signal:
 
 def _with_codes(signal: Signal, codes: tuple[str, ...]) -> Signal:
     return replace(signal, code=codes[0], further_codes=codes[1:]) if codes else signal
-
-
-def _trace_lines(head: Head, further: str) -> list[str]:
-    """Where an exception may stand without its traceback: as the whole message, or as the line after it."""
-    if head.level in ("debug", "info", "notice"):
-        return []
-    first = head.message.split("\n", 1)[0]
-    return [first, *further.split("\n")[:3]]
 
 
 def _without_last(stack: str) -> str:
