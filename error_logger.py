@@ -193,9 +193,9 @@ class ErrorLogger(logging.Handler):
         for name in ("endpoint", "method", "user_id", "request_id"):
             event[name] = where.get(name)
         event["context"] = {
-            **(facts.context or {}),
             "process": self.process,
             "pid": os.getpid(),
+            **(facts.context or {}),
             "frames": describe_frames(trace, ROOT, self.redactor, with_locals=with_locals),
             "breadcrumbs": list(getattr(self._crumbs, "kept", ())),
         }
@@ -248,6 +248,10 @@ class ErrorLogger(logging.Handler):
     def flush_now(self, timeout_seconds: float = 5.0) -> bool:
         """Waits until everything captured so far is in the database; False when it could not be within the time."""
         return self._spool.flush_now(timeout_seconds)
+
+    def is_all_safe(self) -> bool:
+        """Whether everything captured so far outlives this process: it is on disk or in the database."""
+        return not self._spool.has_in_memory()
 
     def stop(self) -> None:
         """Ends the writer; what it could not record stays in the spool for the next process."""

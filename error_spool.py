@@ -83,6 +83,10 @@ class ErrorSpool:
             segment.release()
         self._sealed = []
 
+    def has_in_memory(self) -> bool:
+        """Whether something would be lost with this process: the disk did not take it, and it is not recorded yet."""
+        return bool(self._unspooled)
+
     def _is_waiting(self) -> bool:
         return bool(self._is_writing or self._spool.has_lines() or self._unspooled or self._sealed)
 

@@ -51,6 +51,7 @@ SOURCES = ("nginx", "gunicorn", "systemd", "app")
 # What an operator runs when LUX may not read a log; it counts from the next start of LUX on.
 PERMISSION_COMMAND = "usermod -aG adm,systemd-journal lux"
 MOST_EXAMPLES = 20
+MOST_KERNEL_LINES = 50
 # A worker that timed out is killed within this; the kill is part of the timeout then.
 KILL_FOLLOWS_SECONDS = 10
 # The last record of a file that changed less long ago may still be getting lines.
@@ -314,20 +315,30 @@ def _read_new_file(name: str, places: Places, position: str | None, budget: Budg
 
 def _read_journal(places: Places, since: datetime, until: datetime | None, budget: Budget) -> SourceReading:
     journal = places.journal
-    words = journal.arguments(budget.lines, since, until, None)
-    reading = read_journal(journal, words, budget)
-    records = _journal_records(reading.entries[::-1], places)
+    reading = read_journal(journal, journal.arguments(budget.lines, since, until, None), budget)
+    kernel = read_journal(journal, journal.kernel_arguments(MOST_KERNEL_LINES, since, until, None), budget)
+    records = _journal_records(_in_order([*reading.entries[::-1], *kernel.entries[::-1]]), places)
     return _journal_reading(journal, records, reading.complaint, reading.is_installed, reading.is_cut)
 
 
 def _read_new_journal(places: Places, position: str | None, budget: Budget) -> tuple[SourceReading, str | None]:
     journal = places.journal
-    words = journal.arguments(budget.lines, None, None, position)
-    reading = read_journal(journal, words, budget)
-    entries = reading.entries if position else reading.entries[::-1]
-    records = _journal_records(entries, places)
+    after, _, kernel_after = (position or "").partition("|")
+    reading = read_journal(journal, journal.arguments(budget.lines, None, None, after or None), budget)
+    entries = reading.entries if after else reading.entries[::-1]
+    words = journal.kernel_arguments(MOST_KERNEL_LINES, None, None, kernel_after or None)
+    kernel = read_journal(journal, words, budget)
+    killed = kernel.entries if kernel_after else kernel.entries[::-1]
+    records = _journal_records(_in_order([*entries, *killed]), places)
     result = _journal_reading(journal, records, reading.complaint, reading.is_installed, reading.is_cut)
-    return result, entries[-1].cursor if entries else position
+    after = entries[-1].cursor if entries else after
+    kernel_after = killed[-1].cursor if killed else kernel_after
+    return result, f"{after}|{kernel_after}" if after or kernel_after else position
+
+
+def _in_order(entries: list[JournalEntry]) -> list[JournalEntry]:
+    """Entries of two readings, oldest first."""
+    return sorted(entries, key=lambda entry: entry.time or datetime.min.replace(tzinfo=UTC))
 
 
 def _journal_reading(

@@ -28,9 +28,8 @@ import processes
 from accounts import one_time_links, replit_attempts, sessions, throttle, tokens
 from agents import proposals, schedules
 from audience import import_runs, intake
-from campaigns import launching, recovery
-from diagnostics import alerts, health
 from campaigns import confirmations, launching, recovery
+from diagnostics import alerts, health, log_import
 from extensions import db
 from lib.shared_counters import counters
 from lib.timetable import EPOCH, Daily, Every, Timetable
@@ -58,6 +57,7 @@ JOBS: list[Job] = [
     Job("start_due_agent_runs", Every(60), schedules.start_due_runs),
     Job("leave_agent_proposals", Every(60), schedules.leave_proposals),
     Job("run_slow_checks", Every(300), health.run_slow_checks),
+    Job("import_logs", Every(15), log_import.import_logs),
     Job("send_error_digest", Every(300), alerts.send_error_digest),
     Job("clear_resolved", Daily(2, 0), lambda: error_groups.clear_resolved(48)),
     Job("forget_old_records", Every(3600), processes.forget_old_records),

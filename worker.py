@@ -89,6 +89,7 @@ def work(app: Flask) -> None:
     """
     with app.app_context():
         url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        error_logger().start()
     try:
         asyncio.run(_work(app, url))
     except (psycopg.Error, procrastinate.exceptions.ConnectorException) as error:

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]  # gunicorn has no types
+
 from config import load_settings
+from diagnostics.worker_deaths import AbortNotes, DeathWatch, capture_abort
 from scheduler import Clock
 
 settings = load_settings()
 
+
+class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """A process that counts as stuck once every one of its threads waits too long for its answer to begin.
+
+    gunicorn's own only looks at the thread that accepts connections, so that a process with all threads stuck would
+    stay for ever. A stream that has begun is no waiting.
+    """
+
+    def notify(self) -> None:
+        """Says that all is well, if it is."""
+        traffic = self.wsgi.extensions["lux_traffic"] if hasattr(self, "wsgi") else None
+        if traffic is None or len(traffic.list_stuck(self.cfg.timeout)) < self.cfg.threads:
+            super().notify()
+
+
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
-worker_class = "gthread"
+worker_class = PatientWorker
 workers = settings.web_workers
 threads = settings.web_threads
-# A stuck request is ended after this; calls to models and mail servers stay well under it.
-timeout = 60
+# All threads stuck for this long, and then silence for this long: the process is ended after a minute. Calls to models
+# and mail servers stay well under it.
+timeout = 30
 graceful_timeout = 10
 keepalive = 5
 # The heartbeat file of each worker must not wait for a disk.
@@ -27,12 +47,39 @@ control_socket_disable = True
 forwarded_allow_ips = ""
 
 clocks: dict[int, Clock] = {}
+notes = AbortNotes()
+deaths = DeathWatch(settings, notes)
+
+
+def when_ready(_server: Any) -> None:
+    """The master listens to itself, to know how its workers end."""
+    log = logging.getLogger("gunicorn.error")
+    for former in [handler for handler in log.handlers if isinstance(handler, DeathWatch)]:
+        log.removeHandler(former)
+    log.addHandler(deaths)
+
+
+on_reload = when_ready
 
 
 def post_worker_init(worker: Any) -> None:
     """Each web process stands for the clock once its app is there; one of them gets it."""
+    log = logging.getLogger("gunicorn.error")
+    log.removeHandler(deaths)
+    # What breaks outside of Flask, such as in the middle of a stream, gunicorn alone sees.
+    errors = worker.wsgi.extensions["lux_errors"]
+    log.addHandler(errors)
+    # From the first moment on, for what dead processes have left in the spool.
+    errors.start()
     clocks[worker.pid] = Clock(worker.wsgi)
     clocks[worker.pid].start()
+
+
+def worker_abort(worker: Any) -> None:
+    """A stuck process tells where it is stuck before it is ended."""
+    if hasattr(worker, "wsgi"):
+        capture_abort(worker.wsgi, worker.pid)
+        notes.note(worker.pid)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
@@ -40,3 +87,8 @@ def worker_exit(_server: Any, worker: Any) -> None:
     clock = clocks.pop(worker.pid, None)
     if clock is not None:
         clock.stop()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """The master tells of a process that was killed."""
+    deaths.tell(worker.pid, was_aborted=worker.aborted)

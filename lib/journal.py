@@ -21,6 +21,7 @@ from lib.backwards_file import Budget
 
 FIELDS = "MESSAGE,PRIORITY,_PID,SYSLOG_PID,_SYSTEMD_UNIT,UNIT,SYSLOG_IDENTIFIER,_TRANSPORT"
 PRIORITIES = ("critical", "critical", "critical", "error", "warning", "notice", "info", "debug")
+MEMORY_RAN_OUT = "[Oo]ut of memory: Killed process"
 TOO_LARGE = "(a message that journald did not hand over: too large)"
 LONGEST_COMPLAINT = 4_000
 
@@ -35,7 +36,19 @@ class Journal:
 
     def arguments(self, lines: int, since: datetime | None, until: datetime | None, after: str | None) -> list[str]:
         """What to run. Every value stands in one word with its option, so that none can become an option."""
-        words = [self.program, f"--unit={self.unit}", "--output=json", "--no-pager", "--all", "--quiet"]
+        return self._arguments([f"--unit={self.unit}"], lines, since, until, after)
+
+    def kernel_arguments(
+        self, lines: int, since: datetime | None, until: datetime | None, after: str | None
+    ) -> list[str]:
+        """The same for what the kernel says of processes that it killed for want of memory: no unit has that."""
+        chosen = ["_TRANSPORT=kernel", f"--grep={MEMORY_RAN_OUT}", "--case-sensitive=true"]
+        return self._arguments(chosen, lines, since, until, after)
+
+    def _arguments(
+        self, chosen: list[str], lines: int, since: datetime | None, until: datetime | None, after: str | None
+    ) -> list[str]:
+        words = [self.program, *chosen, "--output=json", "--no-pager", "--all", "--quiet"]
         words += [f"--output-fields={FIELDS}", *(f"--file={file}" for file in self.files)]
         words += [] if since is None else [f"--since=@{since.timestamp():.6f}"]
         words += [] if until is None else [f"--until=@{until.timestamp():.6f}"]

@@ -192,6 +192,10 @@ ENTRIES = [
     export_entry(10, b"another unit's", _SYSTEMD_UNIT="ssh.service"),
     export_entry(11, b"first", MESSAGE="second"),
     export_entry(12, b"tokens: password=hunter2"),
+    export_entry(13, b"Out of memory: Killed process 4390 (python) total-vm:4123456kB, anon-rss:2034567kB, UID:998",
+                 _TRANSPORT="kernel", _SYSTEMD_UNIT="", SYSLOG_IDENTIFIER="kernel", _PID="0", PRIORITY="3"),
+    export_entry(14, b"TCP: request_sock_TCP: Possible SYN flooding on port 80.",
+                 _TRANSPORT="kernel", _SYSTEMD_UNIT="", SYSLOG_IDENTIFIER="kernel", _PID="0", PRIORITY="6"),
 ]  # fmt: skip
 
 
@@ -232,6 +236,14 @@ def test_what_systemd_says_about_the_unit_is_trouble_whatever_its_priority(journ
     kinds = {r.template: (r.level, r.kind) for r in journal_records if r.fields.get("program") == "systemd"}
     assert ("error", "resource") in kinds.values()
     assert len(kinds) == 2 and {level for level, _ in kinds.values()} == {"error"}
+
+
+def test_what_the_kernel_killed_for_want_of_memory_is_told_and_nothing_else_of_the_kernel(
+    journal_records: list[LogRecord],
+) -> None:
+    (killed,) = [record for record in journal_records if record.fields.get("program") == "kernel"]
+    assert (killed.level, killed.kind) == ("error", "resource")
+    assert "Killed process 4390 (python)" in killed.text
 
 
 def test_a_message_that_journald_holds_back_is_null_and_becomes_a_sentence(journal: Journal) -> None:

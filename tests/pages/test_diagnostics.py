@@ -56,6 +56,21 @@ def test_a_group_is_shown_with_its_trace_and_nothing_runs(logger: ErrorLogger, s
     assert "<script>alert" not in pages
 
 
+def test_what_a_log_told_is_shown_with_its_class_and_where_it_stands(logger: ErrorLogger, sign_in: SignIn) -> None:
+    context = {
+        "class": "timeout",
+        "evidence": ["gunicorn:77:1234"],
+        "lines": ["WORKER TIMEOUT (pid:7)"],
+        "threads": [{"request": "GET /contacts/", "seconds": 31.0, "stack": "in wait_for_milk"}],
+    }
+    logger.capture(message="stuck", error_type="gunicorn.WorkerTimeout", place="GET /contacts/", context=context)
+    assert logger.flush_now()
+    group = db.session.scalars(select(ErrorGroup)).one()
+    page = sign_in("operator").get(f"/diagnostics/groups/{group.id}").get_data(as_text=True)
+    for words in ("timeout", "gunicorn:77:1234", "WORKER TIMEOUT (pid:7)", "GET /contacts/, for 31.0 s", "wait_for"):
+        assert words in page
+
+
 def test_filters_stand_in_the_address(logger: ErrorLogger, sign_in: SignIn) -> None:
     make_errors(logger, message="orders are late")
     client = sign_in("operator")
