@@ -15,17 +15,18 @@ from datetime import UTC, datetime
 
 import psycopg
 from flask import Flask, current_app
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import current_settings
 from diagnosis.base import Surroundings
 from diagnosis.gathering import surroundings as find_surroundings
+from diagnostics.base import PASS
+from diagnostics.health import check_health
 from error_groups import change_group_state, clear_resolved, get_group
 from error_logger import error_logger
 from errors import Conflict, NotFound
 from extensions import db
-from models import ErrorGroup, ErrorLog, RepairPlan, RepairStep
+from models import ErrorLog, RepairPlan, RepairStep
 from probes import watching
 from probes.dependencies import database_url
 from probes.verdicts import Verdict
@@ -47,7 +48,7 @@ from receipts.reports import GroupReport, Report
 from receipts.switches import STOPPED, find_stop, mirror_stop, turn_switch
 from repairs.base import Repair, digest_of
 from repairs.carrying_out import draft_step, situation_of, undo_step
-from repairs.rescue import Rescue, is_ledger_gone, rescue
+from repairs.rescue import Rescue, expect_ledger, is_ledger_gone, rescue
 from repairs.treating import (
     Run,
     carry_out_approved,
@@ -58,6 +59,7 @@ from repairs.treating import (
     repair_of,
     treat,
 )
+from repairs.whole_system import treat_system
 
 __all__ = [
     "Actor",
@@ -94,9 +96,8 @@ def start_repair(
     surroundings = Surroundings.of(settings)
     rescued: Rescue | None = None
     try:
-        db.session.execute(select(RepairPlan.id, ErrorGroup.is_noise).join_from(RepairPlan, ErrorGroup).limit(1))
-        db.session.rollback()
-    except SQLAlchemyError as error:
+        expect_ledger()
+    except (SQLAlchemyError, psycopg.Error) as error:
         db.session.rollback()
         if not is_ledger_gone(error):
             raise
@@ -122,6 +123,8 @@ def start_repair(
             error_logger().flush_now(10.0)
         pairs = _list_groups(error_id, group_id)
         results, is_cut = _treat_all(run, pairs)
+        if not run.is_single:
+            results += treat_system(run, _list_unwell())
     if rescued is not None and not results:
         results = [rescued.report]
     status = "partial" if is_cut else "done" if results else "nothing_to_do"
@@ -227,6 +230,12 @@ def verify_open() -> int:
         look_again(verification, CLOCK)
         looked += 1
     return looked + note_returned()
+
+
+def _list_unwell() -> list[tuple[str, str, str]]:
+    """What the health checks complain about: key, status and words."""
+    found = check_health().findings
+    return [(check.key, finding.status, finding.text) for check, finding in found if finding.status != PASS]
 
 
 def _treat_all(run: Run, pairs: Sequence[tuple[int, int | None]]) -> tuple[list[GroupReport], bool]:

@@ -35,6 +35,7 @@ from agents.figures import count_waiting_proposals
 from errors import NotAllowed
 from extensions import csrf
 from lib.row_ids import LARGEST
+from models import Contact
 from pages import (
     agent_runs,
     agents,
@@ -42,6 +43,7 @@ from pages import (
     ask_lux,
     assets,
     audit,
+    auto_repair_api,
     brand,
     campaign_results,
     campaign_versions,
@@ -62,6 +64,7 @@ from pages import (
     palette,
     password_reset,
     profile,
+    repairs,
     segments,
     sending_rules,
     settings,
@@ -74,6 +77,7 @@ from pages import (
     webhook_inbox,
 )
 from pages import public as public_pages
+from probes.base import Probe
 
 # Typed, bookmarked or asked by a program; or from one of our own pages. Another subdomain is another site.
 OWN_SITE = ("none", "same-origin")
@@ -90,6 +94,7 @@ class Row:
     menu: str = ""
     icon: str = ""
     exceptions: dict[str, Guard] = field(default_factory=dict)
+    probes: dict[str, Probe] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,14 @@ class MenuItem:
 
 
 PAGES: list[Row] = [
-    Row(dashboard.page, "/", viewer, menu="Dashboard", icon="layout-dashboard"),
+    Row(
+        dashboard.page,
+        "/",
+        viewer,
+        menu="Dashboard",
+        icon="layout-dashboard",
+        probes={"index": Probe("Dashboard</h1>")},
+    ),
     Row(agents.page, "/agents", viewer_reads_marketer_writes, menu="Agents", icon="bot"),
     Row(agent_runs.page, "/agents", viewer_reads_marketer_writes),
     Row(assets.page, "/assets", anyone),
@@ -121,12 +133,14 @@ PAGES: list[Row] = [
         viewer_reads_marketer_writes,
         menu="Contacts",
         icon="users",
+        probes={"index": Probe("Contacts</h1>")},
     ),
     Row(
         contact.page,
         "/contacts",
         viewer_reads_marketer_writes,
         exceptions={"add": marketer, "edit": marketer, "erase": marketer},
+        probes={"show": Probe("Story</h2>", {"contact_id": Contact.id})},
     ),
     Row(contact_imports.page, "/contacts/imports", viewer_reads_marketer_writes, exceptions={"refused": marketer}),
     Row(
@@ -136,6 +150,7 @@ PAGES: list[Row] = [
         menu="Segments",
         icon="target",
         exceptions={"add": marketer, "edit": marketer},
+        probes={"index": Probe("Segments</h1>")},
     ),
     Row(
         campaigns.page,
@@ -144,6 +159,7 @@ PAGES: list[Row] = [
         menu="Campaigns",
         icon="megaphone",
         exceptions={"new": marketer},
+        probes={"index": Probe("Campaigns</h1>")},
     ),
     Row(campaign_wizard.page, "/campaigns", viewer_reads_marketer_writes),
     Row(campaign_versions.page, "/campaigns", viewer_reads_marketer_writes),
@@ -165,7 +181,14 @@ PAGES: list[Row] = [
         exceptions={"link": signed_in, "start_link": signed_in, "unlink": signed_in},
     ),
     Row(public_pages.page, "/", public),
-    Row(diagnostics.page, "/diagnostics", operator, menu="Diagnostics", icon="activity"),
+    Row(
+        diagnostics.page,
+        "/diagnostics",
+        operator,
+        menu="Diagnostics",
+        icon="activity",
+        probes={"index": Probe("Diagnostics</h1>")},
+    ),
     Row(settings.page, "/settings", viewer, menu="Settings", icon="settings", exceptions={"environment": operator}),
     Row(brand.page, "/settings/brand", viewer_reads_marketer_writes),
     Row(channels.page, "/settings/channels", viewer),
@@ -178,6 +201,8 @@ PAGES: list[Row] = [
     Row(users.page, "/", owner, exceptions={"accept": anyone}),
     Row(webhook.page, "/api", zapier, exceptions={"show_me": zapier_or_operator}),
     Row(diagnostics_logs.page, "/diagnostics/logs", operator),
+    Row(repairs.page, "/diagnostics/repairs", operator),
+    Row(auto_repair_api.page, "/api/auto-repair", operator_call),
     Row(diagnostics_api.page, "/api/diagnostics", operator_call, exceptions={"health": anyone}),
     Row(first_start.page, "/first-start", marketer, exceptions={"make_owner": anyone}),
 ]
@@ -201,6 +226,7 @@ def init_routes(app: Flask) -> None:
         if guard.checks_forgery:
             csrf.exempt(app.view_functions[endpoint])
     app.config["GUARDS"] = guards
+    app.config["PROBES"] = {f"{row.page.name}.{view}": probe for row in PAGES for view, probe in row.probes.items()}
     app.before_request(check_guard)
     # Proxies: a page that needs no database, such as an error page, never asks who is signed in.
     menu = LocalProxy(list_menu_items)

@@ -23,6 +23,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+import auto_repair_service
 import error_groups
 import processes
 from accounts import one_time_links, replit_attempts, sessions, throttle, tokens
@@ -58,6 +59,8 @@ JOBS: list[Job] = [
     Job("leave_agent_proposals", Every(60), schedules.leave_proposals),
     Job("run_slow_checks", Every(300), health.run_slow_checks),
     Job("import_logs", Every(15), log_import.import_logs),
+    Job("repair", Every(6 * 3600), auto_repair_service.repair_by_clock),
+    Job("verify_repairs", Every(60), auto_repair_service.verify_open),
     Job("send_error_digest", Every(300), alerts.send_error_digest),
     Job("clear_resolved", Daily(2, 0), lambda: error_groups.clear_resolved(48)),
     Job("forget_old_records", Every(3600), processes.forget_old_records),
@@ -71,7 +74,7 @@ JOBS: list[Job] = [
 ]
 
 # The lock's two numbers: "LUX" in hexadecimal, and the clock.
-LOCK = (0x4C5558, 1)
+LOCK = processes.CLOCK_LOCK
 TEND_SECONDS = 3
 # How often each web process, leader or not, shows that it is alive.
 SHOW_SECONDS = 15.0

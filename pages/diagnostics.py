@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ from errors import InputInvalid
 from lib.charts import Series, bar_chart, sparkline_path
 from lib.release import release_name
 from models import ERROR_STATES, SEVERITIES
+from pages.repairs import read_card
+from receipts.reports import read_notes
 
 page = Blueprint("diagnostics", __name__)
 
@@ -138,17 +139,10 @@ def _group(group_id: int, errors: dict[str, str]) -> str:
         chart=chart,
         samples=samples,
         sample=shown,
-        notes=_read_notes(found.resolution_notes),
+        notes=read_notes(found.resolution_notes),
         errors=errors,
+        **read_card(found),
     )
-
-
-def _read_notes(text: str | None) -> dict[str, Any]:
-    try:
-        notes = json.loads(text or "{}")
-    except ValueError:
-        return {"note": text}
-    return notes if isinstance(notes, dict) else {"note": text}
 
 
 def _read_cursor(text: str) -> tuple[datetime, int] | None:

@@ -14,11 +14,11 @@ from probes.base import TestResult
 from probes.dependencies import CONNECT_SECONDS, database_url, ping_database
 from repairs.base import Outcome, Repair, Situation, checked
 
-# Only LUX's own web processes, only those that nobody has used for a minute: the pool pings before each use and opens
+# Only the web processes of LUX, only what nobody has used for ten seconds: the pool pings before each use and opens
 # another. The clock, the worker and the error logger have other names and stay.
 IDLE = (
     " FROM pg_stat_activity WHERE application_name = 'lux' AND usename = current_user AND datname = current_database()"
-    " AND state = 'idle' AND state_change < now() - interval '1 minute' AND pid <> pg_backend_pid()"
+    " AND state = 'idle' AND state_change < now() - interval '10 seconds' AND pid <> pg_backend_pid()"
 )
 
 COUNT_IDLE = "SELECT count(*)" + IDLE
@@ -31,7 +31,7 @@ class DisposePools(Repair):
     id = "dispose_pools"
     title = "Close idle database connections"
     tier = "A"
-    changes = "Closes this process's pool of connections, and LUX's web connections that have been idle for a minute."
+    changes = "Closes this process's pool of connections, and LUX's web connections that have been idle for 10 s."
     undo_words = "nothing to undo: connections open again when they are needed"
     cooldown = timedelta(minutes=5)
     daily_limit = 24

@@ -25,7 +25,7 @@ from diagnosis.reading import signals_of_exception
 from extensions import db
 from models import ErrorGroup, RepairPlan
 from probes.base import TestResult
-from probes.dependencies import run_dependency_probe
+from probes.dependencies import CONNECT_SECONDS, database_url, run_dependency_probe
 from probes.views import run_view_probe
 from receipts.actors import Actor
 from receipts.fix_steps import Option, list_fix_steps
@@ -118,16 +118,23 @@ class Rescue:
         db.session.commit()
 
 
-def is_ledger_gone(error: SQLAlchemyError) -> bool:
+def expect_ledger() -> None:
+    """Raises what the database says when the ledger cannot be read or no new connection can be made."""
+    psycopg.connect(database_url(), connect_timeout=CONNECT_SECONDS, application_name="lux repair").close()
+    db.session.execute(select(RepairPlan.id, ErrorGroup.is_noise).join_from(RepairPlan, ErrorGroup).limit(1))
+    db.session.rollback()
+
+
+def is_ledger_gone(error: Exception) -> bool:
     """Whether the error means that there is no ledger to read, rather than a fault in a question."""
-    if isinstance(error, OperationalError | PoolTimeout):
+    if isinstance(error, OperationalError | PoolTimeout | psycopg.OperationalError):
         return True
     original = error.orig if isinstance(error, DBAPIError) else None
     missing = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
     return isinstance(error, ProgrammingError) and isinstance(original, missing)
 
 
-def rescue(error: SQLAlchemyError, surroundings: Surroundings, *, may_act: bool) -> Rescue:
+def rescue(error: Exception, surroundings: Surroundings, *, may_act: bool) -> Rescue:
     """Finds out what is wrong with the database and, where it may, runs one repair. Never raises for what it finds."""
     diagnosis = diagnose(_signals(error), surroundings)[0]
     situation = Situation(current_settings(), rule=diagnosis.rule)
@@ -154,7 +161,7 @@ def rescue(error: SQLAlchemyError, surroundings: Surroundings, *, may_act: bool)
     return rescued
 
 
-def _signals(error: SQLAlchemyError) -> list[Signal]:
+def _signals(error: Exception) -> list[Signal]:
     original = (error.orig if isinstance(error, DBAPIError) else None) or error
     kind = f"{type(original).__module__}.{type(original).__qualname__}"
     base = Signal("error", str(original)[:1000], "database:now", at=datetime.now(UTC), place="repair run")
@@ -181,8 +188,8 @@ def _probe() -> list[TestResult]:
 
 def _is_ledger_back() -> bool:
     try:
-        db.session.execute(select(RepairPlan.id, ErrorGroup.is_noise).join_from(RepairPlan, ErrorGroup).limit(1))
-    except SQLAlchemyError:
+        expect_ledger()
+    except (SQLAlchemyError, psycopg.Error):
         return False
     finally:
         db.session.rollback()

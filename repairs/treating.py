@@ -171,13 +171,16 @@ def _act_and_prove(
     baseline: list[TestResult],
 ) -> GroupReport:
     changed_at = datetime.now(UTC)
-    acted = _act(run, plan, group) if run.mode == "safe" else None
+    is_rescued = run.rescued is not None and run.rescued.result is not None and _is_of_database(group)
+    acted = _act(run, plan, group) if run.mode == "safe" and not is_rescued else None
     if acted is not None:
         results = _prove(plan, group, acted[0], acted[1], changed_at, run.actor)
         return _report(plan, group, error_id, [*baseline, acted[1], *results])
     cause = _what_changed_by_itself(run, group, baseline)
     if cause:
-        verification = watching.add_verification(group, plan, cause, _since(run, group))
+        verification = watching.add_verification(group, plan, cause, _since(run))
+        # Probes roll the session back: what they look for must stand by then.
+        db.session.commit()
         return _report(plan, group, error_id, [*baseline, *cause, *look_again(verification, run.actor)])
     waits = any(step.state in ("waiting", "planned") for step in list_steps(plan.id))
     known = diagnosis.is_known and waits
@@ -284,7 +287,7 @@ def _what_changed_by_itself(run: Run, group: ErrorGroup, baseline: Sequence[Test
     return found
 
 
-def _since(run: Run, group: ErrorGroup) -> datetime:
+def _since(run: Run) -> datetime:
     """From when on nothing new may come: what came before the change was its consequence."""
     if run.rescued is not None:
         return run.rescued.changed_at
