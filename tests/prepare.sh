@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings the programs that tests and benchmarks need beside Python, on Debian and Ubuntu by itself.
-# Usage: sh tests/prepare.sh chromium node gates postfix nginx journal
+# Usage: sh tests/prepare.sh chromium node gates oidc postfix nginx journal
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -25,6 +25,14 @@ install() {
     rm -f "$log"
 }
 
+npm_folder() {
+    cmp -s "$1/package-lock.json" "$1/node_modules/.installed.json" && return
+    echo "Installing $2 of $1 (only when its lock has changed)."
+    (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null) ||
+        fail "What $1 needs could not be installed; the lines above say why."
+    cp "$1/package-lock.json" "$1/node_modules/.installed.json"
+}
+
 for part in "$@"; do
     case $part in
     chromium)
@@ -34,11 +42,10 @@ for part in "$@"; do
         command -v npm >/dev/null 2>&1 || install "nodejs npm" "Node and npm"
         ;;
     gates)
-        cmp -s tests/gates/package-lock.json tests/gates/node_modules/.installed.json && continue
-        echo "Installing the page checkers of tests/gates (only when their lock has changed)."
-        (cd tests/gates && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null) ||
-            fail "The page checkers could not be installed; the lines above say why."
-        cp tests/gates/package-lock.json tests/gates/node_modules/.installed.json
+        npm_folder tests/gates "the page checkers"
+        ;;
+    oidc)
+        npm_folder tests/oidc_judge "the OpenID provider"
         ;;
     postfix)
         command -v smtp-source >/dev/null 2>&1 || [ -x /usr/sbin/smtp-source ] || install postfix "smtp-source of postfix"

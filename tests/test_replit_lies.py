@@ -11,7 +11,7 @@ from flask import Flask
 from accounts.replit_refusals import SENTENCES
 from extensions import db
 from models import ReplitOAuth, User, UserSession
-from tests.fakes.oidc_provider import ALL_LIES, PLANTED, OidcProvider
+from tests.fakes.oidc_provider import ALL_LIES, PLANTED, WITHOUT_AT_HASH, OidcProvider
 from tests.makers import Browser
 from tests.replit_scene import go_through, list_reasons, sign_in
 
@@ -36,6 +36,12 @@ def test_every_lie_is_refused_with_its_own_sentence_and_reason(
     assert PLANTED not in page and "alert(" not in page
     assert list_reasons() == [reason]
     assert count_entered() == 0
+
+
+def test_an_id_token_may_leave_at_hash_out(replit_app: Flask, provider: OidcProvider) -> None:
+    provider.lies = [WITHOUT_AT_HASH]
+    assert go_through(_browser(replit_app)).status_code == 302
+    assert provider.lies == []
 
 
 def test_no_two_reasons_share_a_sentence() -> None:

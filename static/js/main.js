@@ -92,10 +92,19 @@ addEventListener("pageshow", () => {
 
 // A form that was sent and answered by a page has arrived; an error page says that it may not have.
 
-for (const key of Object.keys(sessionStorage)) {
+for (const key of listKept()) {
   if (!key.startsWith("lux-sent:") || document.querySelector(`[data-autosave-url="${CSS.escape(key.slice(9))}"]`)) continue;
   if (document.querySelector("[data-error-page]")) sessionStorage.setItem(`lux-draft:${key.slice(9)}`, sessionStorage.getItem(key));
   sessionStorage.removeItem(key);
+}
+
+// Within another site's frame, and where a person forbids it, the browser keeps nothing and says so by an error.
+function listKept() {
+  try {
+    return Object.keys(sessionStorage);
+  } catch {
+    return [];
+  }
 }
 
 // htmx: content that arrived gets its modules; a lost connection says so.
@@ -152,7 +161,11 @@ const places = { d: "/", c: "/contacts", s: "/segments", a: "/agents" };
 let waitsForPlace = 0;
 
 export function hasKeys() {
-  return localStorage.getItem("lux-keys") !== "off";
+  try {
+    return localStorage.getItem("lux-keys") !== "off";
+  } catch {
+    return true;
+  }
 }
 
 // From Ctrl K until the palette stands, keys are meant for it: they are kept, and are no single keys.

@@ -142,6 +142,8 @@ class OidcProvider:
 
 Lie = Callable[[dict[str, Any]], dict[str, Any]]
 NOW = time.time
+# Not a lie: the code flow may leave at_hash out.
+WITHOUT_AT_HASH = "without at_hash"
 CLAIM_LIES: dict[str, Lie] = {
     "id_token_nonce": lambda claims: claims | {"nonce": "another"},
     "id_token_nonce missing": lambda claims: without(claims, "nonce"),
@@ -151,7 +153,8 @@ CLAIM_LIES: dict[str, Lie] = {
     "id_token_audience azp alone": lambda claims: claims | {"azp": "other"},
     "id_token_issuer": lambda claims: claims | {"iss": "https://evil.example/oidc"},
     "id_token_at_hash": lambda claims: claims | {"at_hash": left_half("another token")},
-    "id_token_claim_missing at_hash": lambda claims: without(claims, "at_hash"),
+    "id_token_at_hash null": lambda claims: claims | {"at_hash": None},
+    "id_token_at_hash empty": lambda claims: claims | {"at_hash": ""},
     "id_token_claim_missing exp": lambda claims: without(claims, "exp"),
     "id_token_claim_missing iat": lambda claims: without(claims, "iat"),
     "id_token_claim_missing sub": lambda claims: without(claims, "sub"),
@@ -235,6 +238,8 @@ def sign(provider: OidcProvider, claims: dict[str, Any], lie: str) -> str | None
     """The id_token, honest or not."""
     if lie in SHAPE_LIES:
         return SHAPE_LIES[lie]
+    if lie == WITHOUT_AT_HASH:
+        claims = without(claims, "at_hash")
     if lie in CLAIM_LIES:
         claims = CLAIM_LIES[lie](claims)
     headers: dict[str, Any] = {"kid": provider.kid, **HEADER_LIES.get(lie, {})}
@@ -351,7 +356,7 @@ def _make_handler(provider: OidcProvider) -> type[BaseHTTPRequestHandler]:
             chain = Refresh(grant.subject, secrets.token_urlsafe(24))
             with provider.lock:
                 provider.chains.append(chain)
-            lie = provider.next_lie(*ID_TOKEN_LIES)
+            lie = provider.next_lie(*ID_TOKEN_LIES, WITHOUT_AT_HASH)
             self.give(chain, grant.nonce, lie)
 
         def refresh(self, given: dict[str, str]) -> None:
