@@ -11,6 +11,7 @@ from datetime import timedelta
 from diagnosis import RULES
 from diagnosis.base import CODE, NOISE, NOTHING_WRONG, UNKNOWN, Diagnosis, Match, Rule, Scene, Signal, Surroundings
 from diagnosis.calm import drop_calm
+from diagnosis.thinning import thin_out
 from lib.fingerprint import message_template
 
 # A cause is seen before what follows from it, or nearly so: logs are written by several clocks and buffers.
@@ -27,17 +28,17 @@ def diagnose(signals: Sequence[Signal], surroundings: Surroundings | None = None
     surroundings = surroundings or Surroundings()
     news = [signal for signal in signals if not is_settled(signal, surroundings)]
     calm = drop_calm(news)
-    scene = Scene(tuple(calm.signals), surroundings)
+    scene = Scene(tuple(thin_out(calm.signals)), surroundings)
     found = [(rule, match) for rule in RULES if (match := rule.find(scene)) is not None and match.signals]
     looked_at = describe_signals(signals)
     faults, noise = [pair for pair in found if not _is_noise(pair)], [pair for pair in found if _is_noise(pair)]
     roots, consequences = order_by_cause(faults)
-    subject = [signal for signal in calm.signals if "is_subject" in signal.fields]
+    subject = [signal for signal in scene.signals if "is_subject" in signal.fields]
     if subject:
         roots = _about(subject, roots, faults, consequences)
     if not roots:
         old = len(signals) - len(news)
-        return [_without_fault(subject or calm.signals, noise, calm.reasons, old, looked_at, surroundings)]
+        return [_without_fault(subject or scene.signals, noise, calm.reasons, old, looked_at, surroundings)]
     diagnoses = []
     for rule, match in roots:
         diagnosis = rule.diagnosis(match, surroundings)

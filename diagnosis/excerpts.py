@@ -11,7 +11,7 @@ from typing import IO, Any, BinaryIO
 
 # Of a text that is longer the beginning and the end are read: where it started, and where it stands.
 MOST_FROM_START = 1_000_000
-MOST_FROM_END = 3_000_000
+MOST_FROM_END = 2_000_000
 MOST_READ = 2 * 1024**3
 _BLOCK = 1_000_000
 _GZIP = b"\x1f\x8b"

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from diagnosis.bare_lines import is_like_log, read_bare, says_trouble, strip_journal
@@ -26,6 +27,7 @@ from diagnosis.json_texts import (
     parse,
     text_of_row,
 )
+from diagnosis.thinning import thin_out
 from diagnosis.tracebacks import Raised, parse_bare, parse_tracebacks, unwrap
 from lib.backwards_file import Line
 from lib.joined_lines import Joined, join_lines
@@ -35,8 +37,7 @@ from lib.log_templates import nginx_template
 from lib.redaction import Redactor
 
 LONGEST_LINE = 16_000
-MOST_LINES = 40_000
-MOST_SIGNALS = 5_000
+MOST_LINES = 20_000
 LONGEST_TEXT = 2_000
 _COLOURS = re.compile(r"\x1b\[[0-9;]{0,12}[A-Za-z]")
 _CONTAINER = re.compile(r"[\w.-]{1,60} {1,20}\| ")
@@ -60,7 +61,7 @@ def signals_of_excerpt(excerpt: Excerpt, redactor: Redactor | None = None) -> li
     redactor = redactor or Redactor()
     document = parse(excerpt.start) if not excerpt.end else None
     if document is not None and lines_of_row(excerpt.start) is None:
-        return [signal for row in list_rows(document) for signal in _of_row(row, 1, redactor)][-MOST_SIGNALS:]
+        return [signal for row in list_rows(document) for signal in _of_row(row, 1, redactor)]
     return _signals_of_lines(excerpt, redactor)
 
 
@@ -143,7 +144,7 @@ def _signals_of_lines(excerpt: Excerpt, redactor: Redactor) -> list[Signal]:
     signals = [signal for number, row in rows for signal in _of_row(row, number, redactor)]
     offsets = [line.offset for line in lines]
     latest: Head | None = None
-    for joined in join_lines(lines, _read_head):
+    for joined in join_lines(lines, cache(_read_head)):
         number = numbers[max(0, bisect_right(offsets, joined.offset) - 1)]
         if joined.head is None:
             signals += _of_headless(joined, number, latest, redactor)
@@ -151,10 +152,14 @@ def _signals_of_lines(excerpt: Excerpt, redactor: Redactor) -> list[Signal]:
         latest = joined.head
         source = _source_of(joined.head)
         signals += signal_of_head(joined.head, source, f"text:{number}", redactor, joined.text, joined.further)
-        if joined.further and source != "nginx" and _BEGIN not in joined.further:
-            first = number + joined.text.count("\n") - joined.further.count("\n")
+        first = number + joined.text.count("\n") - joined.further.count("\n")
+        if joined.further and source == "nginx":
+            # A stranger's line break may go on in what follows, unless nginx itself ended its record before.
+            after = Joined(joined.offset, None, joined.further)
+            signals += [] if joined.head.is_open else _of_headless(after, first, None, redactor)
+        elif joined.further and _BEGIN not in joined.further:
             signals += _of_loose_lines(joined.further, first, latest, redactor, is_further=True)
-    return signals[-MOST_SIGNALS:]
+    return thin_out(signals)
 
 
 def _lines_of(excerpt: Excerpt) -> tuple[list[Line], list[int], list[tuple[int, Mapping[str, Any]]]]:
