@@ -12,6 +12,8 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from accounts.first_start import find_owner_token
+from accounts.password_reset import make_reset_link
+from accounts.users import find_user_by_email
 from accounts.webhook_credentials import ensure_first_credential, find_first_credential
 from config import Settings, current_settings, load_settings
 from diagnosis.base import NOTHING_WRONG, UNKNOWN, Surroundings
@@ -69,6 +71,17 @@ def make_owner_link() -> None:
     if token is None:
         raise click.ClickException("This LUX has an owner already.")
     click.echo(current_settings().lux_public_url + "/first-start/" + token)
+
+
+@lux.command("password-link")
+@click.argument("address")
+def make_password_link(address: str) -> None:
+    """Prints a link with which the user of ADDRESS chooses a new password: for an owner whom no mail reaches."""
+    user = find_user_by_email(address)
+    if user is None or not user.is_active:
+        raise click.ClickException("There is no active user with this address.")
+    click.echo(current_settings().lux_public_url + "/password-reset/" + make_reset_link(user))
+    click.echo("It works once, for one hour. The audit trail tells that it was made.")
 
 
 @lux.command("first-start")

@@ -30,6 +30,12 @@ def find_user_by_email(email: str) -> User | None:
     return db.session.scalar(select(User).where(func.lower(User.email) == one_line(email).lower()))
 
 
+def name_of(user_id: int | None) -> str:
+    """Whose deed it is, for a record of it: the user's name, or LUX itself."""
+    user = find_user(user_id) if user_id is not None else None
+    return user.name if user is not None else "LUX"
+
+
 def list_users() -> list[User]:
     """All users, waiting ones first."""
     return list(db.session.scalars(select(User).order_by(User.role.is_not(None), User.id)))

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from accounts.audit import add_audit_entry
+from accounts.users import name_of
 from campaigns.pacing import break_seconds
 from extensions import db
 from models import ChannelState, ReceivingDomain
@@ -129,6 +130,5 @@ def _change(channel: str, *, is_paused: bool, reason: str | None, by_user_id: in
         .on_conflict_do_update(index_elements=["channel"], set_=values)
     )
     action = "channel_paused" if is_paused else "channel_resumed"
-    actor = "LUX" if by_user_id is None else "user"
-    add_audit_entry(action, actor=actor, user_id=by_user_id, subject=channel, reason=reason)
+    add_audit_entry(action, actor=name_of(by_user_id), user_id=by_user_id, subject=channel, reason=reason)
     db.session.commit()

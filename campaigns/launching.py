@@ -11,6 +11,7 @@ from sqlalchemy import Select, func, insert, literal, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from accounts.audit import add_audit_entry
+from accounts.users import name_of
 from audience.consent import can_be_written_to
 from audience.segment_queries import segment_query
 from campaigns.mail_brand import get_mail_brand
@@ -303,5 +304,5 @@ def _locked(campaign_id: int) -> Campaign:
 
 
 def _note(action: str, campaign: Campaign, by_user_id: int | None, **detail: Any) -> None:
-    actor = "LUX" if by_user_id is None else "user"
-    add_audit_entry(action, actor=actor, user_id=by_user_id, subject=f"campaign {campaign.id}", **detail)
+    subject = f"campaign {campaign.id}"
+    add_audit_entry(action, actor=name_of(by_user_id), user_id=by_user_id, subject=subject, **detail)

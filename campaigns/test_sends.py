@@ -7,6 +7,8 @@ from email.utils import formatdate
 
 from sqlalchemy import select
 
+from accounts.audit import add_audit_entry
+from accounts.users import name_of
 from campaigns.channel_states import find_pause_reason
 from campaigns.mail_brand import get_mail_brand
 from campaigns.mail_links import TEST_UNSUBSCRIBE, make_link_signer
@@ -46,6 +48,8 @@ def send_test(campaign_id: int, address: str, *, by_user_id: int | None = None) 
     values = SAMPLE_VALUES if contact is None else _values_of(contact)
     test = TestMessage(campaign_id=campaign_id, address=address, sent_by_id=by_user_id)
     db.session.add(test)
+    subject = f"campaign {campaign_id}"
+    add_audit_entry("test_message_sent", actor=name_of(by_user_id), user_id=by_user_id, subject=subject, to=address)
     db.session.commit()
     test_id = test.id
     token = make_link_signer(settings.session_secrets).sign_bytes(TEST_UNSUBSCRIBE, test_id)

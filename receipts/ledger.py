@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from accounts.audit import add_audit_entry
 from extensions import db
 from models import RepairPlan, RepairReceipt, RepairStep
 from receipts.actors import Actor
@@ -19,6 +20,8 @@ KINDS = {
     "verification": "Verified",
     "switch": "Switch turned",
 }
+# What the audit trail tells too; whether it helped stands in the receipts alone.
+DEEDS = ("action", "failure", "refusal", "undo", "switch")
 PAGE_SIZE = 50
 
 
@@ -57,6 +60,17 @@ def add_receipt(
     )
     db.session.add(receipt)
     db.session.flush()
+    if kind in DEEDS:
+        group = f" for error group {plan.group_id}" if plan is not None and plan.group_id is not None else ""
+        add_audit_entry(
+            f"repair_{kind}",
+            actor=actor.name,
+            user_id=actor.user_id,
+            subject=f"{receipt.repair or 'all repairs'}{group}",
+            receipt=receipt.id,
+            origin=actor.origin,
+            note=note[:200],
+        )
     return receipt
 
 
