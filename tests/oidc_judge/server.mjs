@@ -2,7 +2,9 @@
 // Usage: node server.mjs <client id> <address of LUX>; prints its own address. Whoever types a login is that person.
 import { createServer } from "node:http";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import Provider from "oidc-provider";
+import "./older_node.mjs";
+
+const { default: Provider } = await import("oidc-provider");
 
 const [clientId, lux] = process.argv.slice(2);
 const ACCESS_TOKEN_SECONDS = 5;
