@@ -58,6 +58,16 @@ class Guard:
     checks_forgery: bool = False
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Who speaks with the chatbot: `key` is whose conversations theirs are."""
+
+    key: str
+    name: str
+    role: str
+    user_id: int | None = None
+
+
 @login.request_loader  # type: ignore[untyped-decorator]  # Flask-Login has no types
 def load_user(asking: Request) -> User | None:
     """The user whose token the signed cookie holds; in a probe of LUX's own, the person that it came with."""
@@ -205,6 +215,34 @@ def is_operator_call() -> bool:
     return True
 
 
+def _chatbot_call() -> None:
+    """A token speaks for operators, a browser for whom it is signed in; in development this machine, for nobody."""
+    if request.authorization is not None:
+        if not is_operator_token():
+            count_wrong_token(peer())
+            raise NotSignedIn("The token is wrong.", 'Bearer realm="lux-operator"')
+        g.caller = Caller(f"token {_sha256(_bearer()).hex()[:16]}", "an operator's token", "operator")
+    elif current_user.is_authenticated:
+        _role("viewer")()
+        refuse_forgery()
+        g.caller = signed_in_caller()
+    elif is_direct_loopback():
+        g.caller = Caller("this machine", "this machine", "operator")
+    else:
+        raise NotSignedIn
+
+
+def signed_in_caller() -> Caller:
+    """Whoever is signed in, as the chatbot knows them."""
+    return Caller(f"user {current_user.id}", current_user.name, current_user.role, current_user.id)
+
+
+def current_caller() -> Caller:
+    """Whom the guard of the chatbot has let in."""
+    caller: Caller = g.caller
+    return caller
+
+
 def _zapier_or_operator() -> None:
     if is_operator_token():
         return
@@ -222,6 +260,7 @@ viewer_reads_marketer_writes = Guard("viewer_reads_marketer_writes", _reads_or("
 zapier = Guard("zapier", _zapier, uses_session=False)
 zapier_or_operator = Guard("zapier_or_operator", _zapier_or_operator, uses_session=False)
 operator_call = Guard("operator_call", _operator_call, checks_forgery=True)
+chatbot_call = Guard("chatbot_call", _chatbot_call, checks_forgery=True)
 scraper = Guard("scraper", _scraper, checks_forgery=True)
 
 

@@ -251,6 +251,8 @@ def _stream_recorded(settings: Settings, model: str, question: Question, deadlin
             raise failure
     except ModelFailed as error:
         failure = error
+        words = {"is_captured": True, "place": f"model {question.purpose}"}
+        log.warning("A call of the model failed (%s).", error.cause, exc_info=error, extra=words)
         raise
     except GeneratorExit:
         failure = ModelFailed("Stopped by the person.", "stopped", is_spent=True)

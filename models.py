@@ -344,6 +344,10 @@ class Contact(Model):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     opened_at: Mapped[datetime | None]
     clicked_at: Mapped[datetime | None]
+    # The name of the address among the suppressions. The cast reads a backslash as an escape, so each is doubled.
+    address_sha256: Mapped[str] = mapped_column(
+        Computed(r"encode(sha256(replace(email, '\', '\\')::bytea), 'hex')", persisted=True), deferred=True
+    )
     words: Mapped[Any] = mapped_column(
         TSVECTOR,
         Computed(
@@ -1218,6 +1222,7 @@ class Conversation(Model):
     title: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    user: Mapped[User | None] = relationship()
 
 
 class ChatTurn(Model):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -37,6 +36,7 @@ from campaigns.mail_brand import get_mail_brand
 from campaigns.rendering import render_campaign
 from config import current_settings
 from errors import Conflict, InputInvalid, LuxError, NotFound
+from lib.held_places import held_places
 from models import AgentRun, AgentRunEvent
 from pages.agent_workspace import (
     RUN_STATUS,
@@ -51,8 +51,6 @@ from pages.agent_workspace import (
 page = Blueprint("agent_runs", __name__)
 
 WAYS: tuple[Way, ...] = ("model", "continue", "playbook")
-# A process has few threads: only this many streams are held open in one, the others ask again every second.
-HELD_STREAMS = threading.BoundedSemaphore(2)
 HOLD_SECONDS = 20.0
 POLL_SECONDS = 0.2
 PREVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src https: http: data:"
@@ -236,7 +234,8 @@ def _read_draft(run: AgentRun) -> dict[str, Any]:
 
 def _stream(app: Flask, run_id: int, after: int) -> Iterator[str]:
     """Events as they come. Held open while there is a free place; no database connection is kept between two looks."""
-    is_held = HELD_STREAMS.acquire(blocking=False)
+    places = held_places(app.config["LUX"].web_threads)
+    is_held = places.acquire(blocking=False)
     try:
         yield f"retry: {300 if is_held else 1000}\n\n"
         until = time.monotonic() + (HOLD_SECONDS if is_held else 0)
@@ -257,7 +256,7 @@ def _stream(app: Flask, run_id: int, after: int) -> Iterator[str]:
                 time.sleep(POLL_SECONDS)
     finally:
         if is_held:
-            HELD_STREAMS.release()
+            places.release()
 
 
 def _message(event: AgentRunEvent) -> str:

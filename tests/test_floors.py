@@ -15,7 +15,7 @@ FLOORS: dict[str, int] = {
         11: "routes commands supervisor",
         10: "pages replit_auth scheduler worker",
         9: "chatbot",
-        8: "agents",
+        8: "agents conversation",
         7: "auto_repair_service",
         6: "repairs diagnostics",
         5: "campaigns diagnosis probes",
@@ -38,6 +38,7 @@ NEIGHBOURS = {
     ("error_groups", "accounts"),
     ("replit_provider", "accounts"),
     ("replit_auth", "pages"),
+    ("conversation", "agents"),
 }
 OUTSIDE = {"tests", "benchmarks", "migrations", "deploy"}
 ENVIRONMENT = re.compile(r"\bos\.(environ|getenv|environb)\b")
@@ -56,6 +57,7 @@ MAY_COMMIT = {
     "diagnostics",
     "ai",
     "chatbot",
+    "conversation",
 }
 
 
