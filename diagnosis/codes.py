@@ -5,6 +5,7 @@ Codes stay the same when texts change between versions and languages; rules look
 
 from __future__ import annotations
 
+import builtins
 import re
 
 import psycopg.errors
@@ -14,6 +15,8 @@ _SQLSTATES: dict[str, str] = {
     for name, kind in vars(psycopg.errors).items()
     if isinstance(kind, type) and issubclass(kind, psycopg.Error) and getattr(kind, "sqlstate", None)
 }
+_OF_DATABASE = ("psycopg", "asyncpg", "sqlalchemy", "pg8000")
+_OF_NETWORK = (*_OF_DATABASE, "httpx", "httpcore", "urllib", "requests", "socket", "ssl", "channels", "smtplib")
 _SQLSTATE = re.compile(r"\bSQLSTATE[\[:= ]{0,3}([0-9A-Z]{5})\b")
 _ERRNO = re.compile(r"\[(?:Errno|WinError) (-?\d{1,5})\]|(?:failed|timed out|reported) \((\d{1,3}): ")
 _HTTP = re.compile(r"^(?:Error code: |HTTP(?:/\d(?:\.\d)?)? |HTTP Error |answered )?([45]\d\d)(?:\b|$)(?![.,]\d)")
@@ -54,7 +57,9 @@ def codes_of(error_type: str, message: str) -> tuple[str, ...]:
         found.append(f"http {_OPENAI_STATUS[name]}")
     if is_mail or not error_type:
         found += _of_mail(message, is_exception=is_mail)
-    if match := _ERRNO.search(message[:400]):
+    # Elsewhere than at its beginning a message may hold what somebody typed, unless the class is the network's own.
+    look = _ERRNO.search if is_mail or not error_type or module.startswith(_OF_NETWORK) else _ERRNO.match
+    if match := look(message.partition("\n")[0][:400]) if is_mail or not found else None:
         found.append(f"errno {match.group(1) or match.group(2)}")
     if not is_mail and (match := _HTTP.match(message)):
         found.append(f"http {match.group(1)}")
@@ -62,10 +67,11 @@ def codes_of(error_type: str, message: str) -> tuple[str, ...]:
 
 
 def _of_database(module: str, name: str, message: str) -> list[str]:
-    is_database = module.startswith(("psycopg", "asyncpg", "sqlalchemy", "pg8000")) or not module
-    if is_database and (state := _SQLSTATES.get(name) or _SQLSTATES.get(name.removesuffix("Error"))):
+    is_database = module.startswith(_OF_DATABASE)
+    is_bare = not module and not hasattr(builtins, name)
+    if (is_database or is_bare) and (state := _SQLSTATES.get(name) or _SQLSTATES.get(name.removesuffix("Error"))):
         return [state]
-    match = _SQLSTATE.search(message[:1000]) if is_database else None
+    match = _SQLSTATE.search(message[:1000]) if is_database or not name else None
     return [match.group(1)] if match else []
 
 
