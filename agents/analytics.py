@@ -1,32 +1,18 @@
-"""Analytics & Optimization: what happened, what is unusual, which version won, what comes next.
-
-Planned: give it tasks in the shape of agents/base.py, one after the other, and it opens by itself.
-"""
+"""Analytics & Optimization: what happened, what stands out, where it goes, what to do; every sum is done in code."""
 
 from __future__ import annotations
 
-from agents.base import Agent, PlannedTask
+from agents.base import Agent
+from agents.tasks.ab_verdict import AB_VERDICT
+from agents.tasks.analytics_reports import ANOMALIES, FORECAST, WHAT_HAPPENED
+from agents.tasks.what_to_do import WHAT_TO_DO
 
 AGENT = Agent(
     key="analytics",
     label="Analytics & Optimization",
     verb_line="Explains what happened and what to do next",
     icon="chart-line",
-    planned=(
-        PlannedTask("What happened", "The figures of a period with their change and the uncertainty of each."),
-        PlannedTask("Anomalies", "What is out of line, by how much, and the likely cause."),
-        PlannedTask("A/B verdict", "Winner or none, the lift, its interval and the power of the test."),
-        PlannedTask("Forecast", "Low, mean and high, computed in code and explained in words."),
-    ),
-    reads=(
-        "the ledger of messages",
-        "opens and clicks, people and machines apart",
-        "conversions",
-    ),
-    feeds=(
-        "A/B decisions",
-        "pausing a campaign",
-        "rescheduling a campaign",
-    ),
-    meanwhile=(("See each campaign's results", "/campaigns"),),
+    tasks=(WHAT_HAPPENED, ANOMALIES, AB_VERDICT, FORECAST, WHAT_TO_DO),
+    reads=("the ledger of messages", "opens and clicks, people and machines apart", "new contacts", "your figures"),
+    feeds=("pauses", "better hours", "reports as documents"),
 )

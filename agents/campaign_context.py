@@ -33,7 +33,7 @@ USUAL_TIME = SendTime(
 
 def read_campaign_context(brief: CampaignBrief) -> Context:
     """Reads everything for a brief. The facts hold no address and no name of a person."""
-    readings = [read_brand(), _read_segment(brief), _read_past(), _read_hours(), read_today()]
+    readings = [read_brand(), _read_segment(brief), _read_past(), read_hours(), read_today()]
     facts: dict[str, Any] = {}
     for reading in readings:
         facts |= reading.facts
@@ -91,7 +91,8 @@ def _read_past() -> Reading:
     return Reading(evidence, {"past_campaigns": rows, "average_clicked_percent": average}, min(1.0, len(rows) / 4))
 
 
-def _read_hours() -> Reading:
+def read_hours() -> Reading:
+    """When people click, and the hour that it speaks for."""
     timezone = current_settings().timezone
     local = func.timezone(timezone, TrackingEvent.at)
     weekday, hour = func.extract("isodow", local), func.extract("hour", local)
@@ -104,7 +105,7 @@ def _read_hours() -> Reading:
     send_time = choose_send_time([(int(row[0]), int(row[1]), int(row[2])) for row in rows], timezone)
     clicks = sum(row[2] for row in rows)
     value = f"{clicks:,} clicks of people by hour" if clicks else "no clicks yet"
-    details = (send_time.reason,) if clicks else ()
+    details = (f"{send_time.weekday} at {send_time.hour}: {send_time.reason}",)
     evidence = Evidence("hours", "When people click", value, _now(), "/campaigns", details)
     return Reading(evidence, {"send_time": send_time.model_dump()}, min(1.0, clicks / 400))
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from agents.base import Context, ProposedAction
 from agents.operations_sources import read_intake, read_senders
+from agents.report_tasks import LookBrief, cut, make_examples, make_report_task, share
 from agents.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
 from agents.sources import gather
-from agents.tasks.operations_report import OperationsBrief, cut, make_examples, make_report_task, share
 
 SILENT_DAYS, MANY_DEAD_PERCENT = 7, 5.0
 
 # ── Integrations ──
 
 
-def _read_integrations(_brief: OperationsBrief) -> Context:
+def _read_integrations(_brief: LookBrief) -> Context:
     return gather((read_senders(), 0.6), (read_intake(), 0.4))
 
 
-def _complete_integrations(_brief: OperationsBrief, context: Context, answer: ReportAnswer) -> Report:
+def _complete_integrations(_brief: LookBrief, context: Context, answer: ReportAnswer) -> Report:
     senders, intake = context.facts["senders"], context.facts["intake"]
     rows = [(one["sender"], one["bodies_in_30_days"], one["dead"], one["last_used_days_ago"]) for one in senders]
     table = make_table(
@@ -36,7 +36,7 @@ def _complete_integrations(_brief: OperationsBrief, context: Context, answer: Re
     return Report(**answer.model_dump(), figures=figures, tables=[table])
 
 
-def _play_integrations(_brief: OperationsBrief, context: Context) -> ReportAnswer:
+def _play_integrations(_brief: LookBrief, context: Context) -> ReportAnswer:
     findings: list[Finding] = []
     for one in context.facts["senders"]:
         name, days = one["sender"], one["last_used_days_ago"]
@@ -83,11 +83,11 @@ INTEGRATION_HEALTH = make_report_task(
 # ── The webhook inbox ──
 
 
-def _read_inbox(_brief: OperationsBrief) -> Context:
+def _read_inbox(_brief: LookBrief) -> Context:
     return gather((read_intake(), 0.8), (read_senders(), 0.2))
 
 
-def _complete_inbox(_brief: OperationsBrief, context: Context, answer: ReportAnswer) -> Report:
+def _complete_inbox(_brief: LookBrief, context: Context, answer: ReportAnswer) -> Report:
     intake = context.facts["intake"]
     rows = [(one["reason"], one["dead"], one["advice"]) for one in context.facts["dead_by_reason"]]
     table = make_table(
@@ -101,7 +101,7 @@ def _complete_inbox(_brief: OperationsBrief, context: Context, answer: ReportAns
     return Report(**answer.model_dump(), figures=figures, tables=[table])
 
 
-def _play_inbox(_brief: OperationsBrief, context: Context) -> ReportAnswer:
+def _play_inbox(_brief: LookBrief, context: Context) -> ReportAnswer:
     findings = [
         Finding(
             title=cut(one["reason"]),
@@ -121,7 +121,7 @@ def _play_inbox(_brief: OperationsBrief, context: Context) -> ReportAnswer:
     )
 
 
-def _propose_replay(_brief: OperationsBrief, context: Context, _report: Report) -> list[ProposedAction]:
+def _propose_replay(_brief: LookBrief, context: Context, _report: Report) -> list[ProposedAction]:
     keys: dict[str, str] = context.kept["dead_reasons"]
     return [
         ProposedAction(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from agents.base import Context
 from agents.operations_sources import read_data_quality, read_duplicates
+from agents.report_tasks import LookBrief, cut, make_examples, make_report_task, share
 from agents.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
 from agents.sources import gather, read_audience
-from agents.tasks.operations_report import OperationsBrief, cut, make_examples, make_report_task, share
 
 # ── Data quality ──
 
 
-def _read_quality(_brief: OperationsBrief) -> Context:
+def _read_quality(_brief: LookBrief) -> Context:
     return gather((read_data_quality(), 0.9), (read_audience(), 0.1))
 
 
-def _complete_quality(_brief: OperationsBrief, context: Context, answer: ReportAnswer) -> Report:
+def _complete_quality(_brief: LookBrief, context: Context, answer: ReportAnswer) -> Report:
     rows = [(one["rule"], one["failing"], share(one["percent"]), one["examples"]) for one in context.facts["failing"]]
     table = make_table(
         "Rules that fail",
@@ -44,7 +44,7 @@ FIXES = {
 }
 
 
-def _play_quality(_brief: OperationsBrief, context: Context) -> ReportAnswer:
+def _play_quality(_brief: LookBrief, context: Context) -> ReportAnswer:
     findings = [
         Finding(
             title=cut(one["rule"]),
@@ -83,11 +83,11 @@ DATA_QUALITY = make_report_task(
 # ── Doubles ──
 
 
-def _read_doubles(_brief: OperationsBrief) -> Context:
+def _read_doubles(_brief: LookBrief) -> Context:
     return gather((read_duplicates(), 1.0))
 
 
-def _complete_doubles(_brief: OperationsBrief, context: Context, answer: ReportAnswer) -> Report:
+def _complete_doubles(_brief: LookBrief, context: Context, answer: ReportAnswer) -> Report:
     rows = [(one["reason"], one["contacts"], one["keep"], one["note"] or "–") for one in context.facts["groups"]]
     table = make_table(
         "Preview of merges", ("Why", "Contacts", "Keep", "Mind"), rows, empty="No two contacts look like one person."
@@ -99,7 +99,7 @@ def _complete_doubles(_brief: OperationsBrief, context: Context, answer: ReportA
     return Report(**answer.model_dump(), figures=figures, tables=[table])
 
 
-def _play_doubles(_brief: OperationsBrief, context: Context) -> ReportAnswer:
+def _play_doubles(_brief: LookBrief, context: Context) -> ReportAnswer:
     findings = [
         Finding(
             title=cut(one["reason"]),

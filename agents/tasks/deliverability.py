@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from agents.base import Context, ProposedAction
 from agents.operations_sources import read_deliverability, read_failed_campaigns
+from agents.report_tasks import LookBrief, cut, make_examples, make_report_task, share
 from agents.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
 from agents.sources import gather
-from agents.tasks.operations_report import OperationsBrief, cut, make_examples, make_report_task, share
 
 MANY_REFUSED_PERCENT = 5.0
 
 
-def _read_delivery(_brief: OperationsBrief) -> Context:
+def _read_delivery(_brief: LookBrief) -> Context:
     return gather((read_deliverability(), 0.9), (read_failed_campaigns(), 0.1))
 
 
-def _complete_delivery(_brief: OperationsBrief, context: Context, answer: ReportAnswer) -> Report:
+def _complete_delivery(_brief: LookBrief, context: Context, answer: ReportAnswer) -> Report:
     facts = context.facts
     month = facts["messages_in_30_days"]
     records = make_table(
@@ -49,7 +49,7 @@ def _complete_delivery(_brief: OperationsBrief, context: Context, answer: Report
 WORDS = {"pass": "right", "warn": "missing or wrong", "unknown": "could not be looked up"}
 
 
-def _play_delivery(_brief: OperationsBrief, context: Context) -> ReportAnswer:
+def _play_delivery(_brief: LookBrief, context: Context) -> ReportAnswer:
     facts = context.facts
     findings: list[Finding] = []
     if facts["sender"]["channel"] != "open":
@@ -78,7 +78,7 @@ def _play_delivery(_brief: OperationsBrief, context: Context) -> ReportAnswer:
     )
 
 
-def _propose_retry(_brief: OperationsBrief, context: Context, _report: Report) -> list[ProposedAction]:
+def _propose_retry(_brief: LookBrief, context: Context, _report: Report) -> list[ProposedAction]:
     return [
         ProposedAction(
             "retry_campaign",

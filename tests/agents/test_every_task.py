@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 from flask.testing import FlaskClient
+from werkzeug.routing import RequestRedirect
 
 from agents import AGENTS
 from agents.actions import get_action
@@ -136,13 +138,19 @@ def expect_sound(run: AgentRun, agent: Agent, task: Task[Any, Any]) -> None:
     assert {row["key"] for row in run.evidence}
     expect_traced(run, task)
     words = json.dumps(get_version(run.id, run.version).body) + json.dumps(envelope["proposed"])
-    assert EVIL not in words, "nothing leads to the attacker"
+    if EVIL not in json.dumps(run.evidence):
+        assert EVIL not in words, "nothing that a model was told to say is said"
     assert FOREIGN_FIGURE not in words
     document = document_of(task, result)
     assert document.startswith("# ") and len(document) > 60
     assert run.cost_usd <= current_settings().ai_run_budget_usd
     for one in envelope["proposed"]:
         assert get_action(one["action"])
+    urls = current_app.url_map.bind("")
+    for row in run.evidence:
+        if row["source"]:
+            with contextlib.suppress(RequestRedirect):
+                urls.match(row["source"].split("?")[0])
 
 
 def expect_valid_proposals(run: AgentRun) -> None:

@@ -1,4 +1,4 @@
-"""What the reports of operations share: the brief, and how such a task is made."""
+"""Tasks that look at figures and report findings: their brief, and how such a task is made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agents.result_parts import REPORT_JOB, Part, Report, ReportAnswer, show_rep
 from agents.sources import shown
 
 
-class OperationsBrief(Part):
+class LookBrief(Part):
     """What a person noticed; nothing is needed."""
 
     noticed: Annotated[Told, Ask("What did you notice?", "Optional. Everything is looked at in any case.", "text")] = ""
@@ -28,11 +28,11 @@ def make_report_task(
     label: str,
     verb: str,
     job: str,
-    read: Callable[[OperationsBrief], Context],
-    complete: Callable[[OperationsBrief, Context, ReportAnswer], Report],
-    playbook: Callable[[OperationsBrief, Context], ReportAnswer],
+    read: Callable[[LookBrief], Context],
+    complete: Callable[[LookBrief, Context, ReportAnswer], Report],
+    playbook: Callable[[LookBrief, Context], ReportAnswer],
     examples: tuple[BriefExample, ...],
-    propose: Callable[[OperationsBrief, Context, Report], list[ProposedAction]] | None = None,
+    propose: Callable[[LookBrief, Context, Report], list[ProposedAction]] | None = None,
 ) -> Task[Any, Any]:
     """A task that reports findings on figures that code computes."""
     return make_task(
@@ -40,7 +40,7 @@ def make_report_task(
         label=label,
         verb=verb,
         job=f"{job} {REPORT_JOB} Relate it to what the brief says was noticed, if it says something.",
-        brief=OperationsBrief,
+        brief=LookBrief,
         answer=ReportAnswer,
         result=Report,
         read=read,
