@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select
+from sqlalchemy import ColumnElement, and_, delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from errors import Conflict, InputInvalid, NotFound
@@ -23,11 +22,6 @@ def address_sha256(address: str) -> str:
     return hashlib.sha256(address.encode()).hexdigest()
 
 
-def address_sha256_of(column: Any) -> ColumnElement[str]:
-    """The same in SQL, for joins of a column of addresses with suppressions."""
-    return func.encode(func.sha256(func.convert_to(column, "UTF8")), "hex")
-
-
 def can_be_written_to(channel: str = "email") -> ColumnElement[bool]:
     """The condition on contacts for everybody who agreed and is not suppressed."""
     return and_(Contact.subscription == "subscribed", ~is_suppressed_contact(channel))
@@ -35,9 +29,7 @@ def can_be_written_to(channel: str = "email") -> ColumnElement[bool]:
 
 def is_suppressed_contact(channel: str = "email") -> ColumnElement[bool]:
     """The condition on contacts whose address is suppressed."""
-    return exists().where(
-        Suppression.channel == channel, Suppression.address_sha256 == address_sha256_of(Contact.email)
-    )
+    return exists().where(Suppression.channel == channel, Suppression.address_sha256 == Contact.address_sha256)
 
 
 def withdraw_consent(

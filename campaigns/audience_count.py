@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Subquery, and_, case, func, or_, select
 
-from audience.consent import address_sha256_of
 from audience.segments import segment_query
 from extensions import db
 from models import Contact, Suppression
@@ -43,8 +42,8 @@ def count_audience(segment_id: int) -> AudienceCount:
 
 
 def _fates(segment_id: int) -> Subquery:
-    """What becomes of each person. The suppressions are joined, so that each address is hashed once."""
-    is_same = and_(Suppression.channel == "email", Suppression.address_sha256 == address_sha256_of(Contact.email))
+    """What becomes of each person."""
+    is_same = and_(Suppression.channel == "email", Suppression.address_sha256 == Contact.address_sha256)
     fate = case(
         (Contact.subscription.in_(LEFT), "unsubscribed"),
         (or_(Contact.subscription == "bounced", Suppression.id.is_not(None)), "suppressed"),

@@ -401,6 +401,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_entries_action", "audit_entries", ["action", sa.literal_column("id DESC")], unique=False)
     op.create_index("ix_audit_entries_user", "audit_entries", ["user_id", sa.literal_column("id DESC")], unique=False)
+    op.add_column(
+        "contacts",
+        sa.Column(
+            "address_sha256",
+            sa.Text(),
+            sa.Computed("encode(sha256(replace(email, '\\', '\\\\')::bytea), 'hex')", persisted=True),
+            nullable=False,
+        ),
+    )
     op.add_column("error_groups", sa.Column("is_noise", sa.Boolean(), server_default="false", nullable=False))
     op.add_column(
         "one_time_links",
@@ -417,6 +426,7 @@ def downgrade() -> None:
     op.drop_column("one_time_links", "tries")
     op.drop_column("one_time_links", "detail")
     op.drop_column("error_groups", "is_noise")
+    op.drop_column("contacts", "address_sha256")
     op.drop_index("ix_audit_entries_user", table_name="audit_entries")
     op.drop_index("ix_audit_entries_action", table_name="audit_entries")
     op.drop_constraint(op.f("fk_ai_calls_turn_id"), "ai_calls", type_="foreignkey")
