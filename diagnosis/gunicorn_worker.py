@@ -60,6 +60,8 @@ def list_kernel_kills(scene: Scene) -> list[Signal]:
 
 def _is_kernels(signal: Signal) -> bool:
     program = signal.fields.get("program", "")
+    if signal.error_type:
+        return False
     return signal.source == "text" or program in ("kernel", "systemd", "systemctl") or program.startswith("systemd")
 
 
@@ -119,7 +121,7 @@ def _is_near(signal: Signal, other: Signal) -> bool:
 
 
 def _killed(scene: Scene) -> Match | None:
-    timeouts = [s for s in scene.signals if _TIMEOUT.search(s.said)]
+    timeouts = [s for s in scene.signals if _is_gunicorns(s) and _TIMEOUT.search(s.said)]
     kills = [s for s in _kills(scene) if not any(_same_worker(s, one) for one in timeouts)]
     kills += [s for s in scene.signals if s.error_type == "gunicorn.WorkerKilled"]
     return Match(tuple(kills), 0.65) if kills and not list_kernel_kills(scene) else None

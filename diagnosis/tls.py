@@ -50,7 +50,11 @@ def _expired(scene: Scene) -> Match | None:
 def _not_reloaded(scene: Scene) -> Match | None:
     """A renewal that succeeded beside visitors who still see the old one."""
     expired = _expired(scene)
-    renewed = [s for s in scene.signals if s.source in ("systemd", "app", "text") and _RENEWED.search(s.said)]
+    renewed = [
+        s
+        for s in scene.signals
+        if s.source in ("systemd", "app", "text") and not s.error_type and _RENEWED.search(s.said)
+    ]
     if expired is None or not renewed:
         return None
     return Match((*renewed, *expired.signals), 0.95)
