@@ -37,6 +37,7 @@ def add_receipt(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     is_automatic: bool = False,
+    repair: str | None = None,
 ) -> RepairReceipt:
     """Adds a receipt within the caller's transaction: the deed and its record stand or fall together."""
     if kind not in KINDS:
@@ -48,7 +49,7 @@ def add_receipt(
         plan_id=plan.id if plan else None,
         step_id=step.id if step else None,
         group_id=plan.group_id if plan else None,
-        repair=step.repair if step else None,
+        repair=step.repair if step else repair,
         rule=plan.rule if plan else None,
         is_automatic=is_automatic,
         evidence=list(plan.diagnosis.get("evidence", [])) if plan else [],

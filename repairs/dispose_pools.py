@@ -46,7 +46,7 @@ class DisposePools(Repair):
 
     def run(self, situation: Situation) -> Outcome:
         before = {"pool": db.engine.pool.status(), "idle": _count_idle()}
-        db.session.remove()
+        db.session.rollback()
         db.engine.dispose()
         closed = _close_idle()
         after = {"pool": db.engine.pool.status(), "idle": _count_idle()}

@@ -65,7 +65,7 @@ class MigrateDatabase(Repair):
         with db.engine.connect() as connection:
             before = schema.find_revision(connection)
         backup = _back_up(situation, before)
-        db.session.remove()
+        db.session.rollback()
         try:
             schema.migrate(database_url())
         except SQLAlchemyError as error:

@@ -103,7 +103,7 @@ class Rescue:
             steps=[],
             state="done" if self.result.passed else "failed",
         )
-        receipt = add_receipt(
+        add_receipt(
             "action" if self.result.passed else "failure",
             actor,
             plan=plan,
@@ -113,8 +113,8 @@ class Rescue:
             before=self.outcome.before,
             after=self.outcome.after,
             is_automatic=True,
+            repair=self.repair.id,
         )
-        receipt.repair = self.repair.id
         db.session.commit()
 
 
