@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, str] = {
     "audience": "How fast are a hundred thousand contacts listed, searched and counted?",
     "errors": "What does an error cost, beside sentry-sdk?",
     "sign_ins": "Does everybody who signs in at once land in their own account?",
+    "door": "Does the door tell who has an account?",
     "log_reader": "How fast is a long log read from its end?",
     "gates": "What does Lighthouse say of the pages?",
 }
