@@ -5,13 +5,16 @@ VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench gates lock migration migration-refresh environment test-environment clean
+.PHONY: help run demo test lint format bench gates lock migration migration-refresh environment test-environment clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /|/' | while IFS='|' read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
 
 run: environment ## start LUX here: database, web and worker; Ctrl-C stops it
 	@exec $(PYTHON) supervisor.py
+
+demo: environment ## start LUX on a separate database with a believable business: 100,000 contacts, a year of campaigns
+	@exec $(PYTHON) -m demo
 
 test: test-environment ## run the whole suite, browser tests included
 	@exec $(PYTHON) -m pytest --numprocesses 2 --dist loadfile

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS: dict[str, int] = {
     name: floor
     for floor, names in {
+        13: "demo",
         12: "app",
         11: "routes commands supervisor",
         10: "pages replit_auth scheduler worker",
@@ -45,6 +46,7 @@ ENVIRONMENT = re.compile(r"\bos\.(environ|getenv|environb)\b")
 NETWORK = {"socket", "smtplib", "ssl", "requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
 MAY_CONNECT = {"channels", "ai", "replit_provider", "embedded_postgres", "supervisor"}
 MAY_COMMIT = {
+    "demo",
     "accounts",
     "audience",
     "campaigns",
