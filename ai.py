@@ -546,7 +546,11 @@ def _read(
                     pieces.put(piece)
         pieces.put(None)
     except openai.OpenAIError as error:
-        pieces.put(_refusal_of(error, tally.has_begun))
+        refused = _refusal_of(error, tally.has_begun)
+        # Not the error itself: its text may repeat the key.
+        code = f"{getattr(error, 'status_code', '')} {getattr(error, 'code', '')}"
+        refused.add_note(f"openai.{type(error).__name__} {code}")
+        pieces.put(refused)
     except Exception as error:
         # A server that speaks another protocol can make the client stumble anywhere.
         log.warning("The AI service's answer could not be read: %s", type(error).__name__)

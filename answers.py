@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, Response, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
+from gunicorn.http.errors import NoMoreData, ParseException  # type: ignore[import-untyped]  # it has no types
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
@@ -34,6 +35,8 @@ def init_answers(app: Flask) -> None:
     app.register_error_handler(CSRFError, answer_csrf)
     app.register_error_handler(HTTPException, answer_http_exception)
     app.register_error_handler(OperationalError, answer_database_gone)
+    app.register_error_handler(ParseException, answer_unreadable)
+    app.register_error_handler(NoMoreData, answer_unreadable)
     app.register_error_handler(Exception, answer_unexpected)
 
 
@@ -72,6 +75,8 @@ def answer_lux_error(error: LuxError) -> ResponseReturnValue:
         return redirect(target, 303)
     if isinstance(error, NotApproved) and not is_for_program():
         return redirect(url_for("sign_in.waiting"), 303)
+    if error.status >= 500:
+        log.warning("%s answered %s", request.method, error.status, exc_info=error, extra={"is_captured": True})
     more = {"errors": error.fields} if isinstance(error, InputInvalid) else {}
     response = answer(error.status, error.title, error.detail, **more)
     if isinstance(error, TooMany):
@@ -85,6 +90,11 @@ def answer_csrf(_error: CSRFError) -> ResponseReturnValue:
     """A form without this session's token: nothing was done, the person may send it again."""
     detail = "This form was opened in another session. Nothing was changed; go back, reload the page and send it again."
     return answer(400, "Please send it again", detail)
+
+
+def answer_unreadable(_error: Exception) -> ResponseReturnValue:
+    """A body whose chunks are malformed, or that broke off: the client's mistake, told by gunicorn while it is read."""
+    return answer(400, *SENTENCES[400])
 
 
 def answer_http_exception(error: HTTPException) -> ResponseReturnValue:

@@ -25,6 +25,7 @@ from typing import Any
 
 from flask import Flask, current_app, g, has_request_context, request
 from sqlalchemy import inspect
+from werkzeug.wrappers import Response
 
 from error_spool import ErrorSpool
 from lib.app_log import AppLogFile, AppLogFormatter
@@ -39,6 +40,10 @@ MOST_KNOWN_GROUPS = 2_000
 MOST_BREADCRUMBS = 30
 LONGEST_MESSAGE = 2_000
 LONGEST_STACK = 20_000
+# Their 503 is the answer that was asked for.
+TELLS_BY_STATUS = frozenset({"health.readyz", "diagnostics_api.health"})
+# The words of a command that may be shown; what else stands in a command line may be a secret.
+COMMANDS = frozenset({"lux", "db", "work", "upgrade", "settings", "diagnose", "first-start", "owner-link"})
 ROOT = str(Path(__file__).resolve().parent)
 
 Event = dict[str, Any]
@@ -108,6 +113,13 @@ class ErrorLogger(logging.Handler):
         """Forgets the breadcrumbs of the request before."""
         self._crumbs.kept = deque(maxlen=MOST_BREADCRUMBS)
 
+    def end_request(self, response: Response) -> Response:
+        """Captures an answer of 5xx that nobody has captured; addresses whose work it is to say so are left out."""
+        if response.status_code >= 500 and not g.get("is_error_captured") and request.endpoint not in TELLS_BY_STATUS:
+            message = f"{response.status_code} was answered."
+            self.capture(message=message, error_type=f"http.{response.status_code}", severity="warning")
+        return response
+
     def capture(
         self,
         error: BaseException | None = None,
@@ -137,6 +149,8 @@ class ErrorLogger(logging.Handler):
             facts = Facts(error, message, severity, place, source, error_type, moment, trace, context, tuple(once))
             event = self._make_event(facts)
             self._keep(event)
+            if has_request_context():
+                g.is_error_captured = True
             return str(event["id"])
         except Exception:
             self._lose()
@@ -272,8 +286,10 @@ def init_error_logger(
     )
     app.extensions["lux_errors"] = handler
     app.before_request(handler.begin_request)
+    app.after_request(handler.end_request)
     _attach(handler)
     threading.excepthook = _thread_hook(handler)
+    sys.excepthook = _process_hook(handler)
     atexit.register(handler.stop)
 
 
@@ -311,6 +327,18 @@ def _thread_hook(handler: ErrorLogger) -> Any:
         name = arguments.thread.name if arguments.thread else "?"
         handler.capture(arguments.exc_value, place=f"thread {name}", severity="critical")
         threading.__excepthook__(arguments)
+
+    return hook
+
+
+def _process_hook(handler: ErrorLogger) -> Any:
+    """For what ends a process: a command that fails, a worker that cannot start."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            words = [word for word in sys.argv[1:8] if word in COMMANDS]
+            handler.capture(error, place=" ".join(["command", *words]), severity="critical")
+        sys.__excepthook__(kind, error, trace)
 
     return hook
 

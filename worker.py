@@ -93,6 +93,8 @@ def work(app: Flask) -> None:
     try:
         asyncio.run(_work(app, url))
     except (psycopg.Error, procrastinate.exceptions.ConnectorException) as error:
+        with app.app_context():
+            error_logger().capture(error, place="worker", severity="critical")
         raise Unavailable(f"The worker lost the database: {error.__cause__ or error}") from error
 
 

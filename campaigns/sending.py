@@ -168,9 +168,11 @@ def _stand_down(channel: str, error: ChannelError, report: SendingReport) -> Sen
     """The channel cannot send. A refused sign-in pauses it: trying again would lock the account."""
     db.session.rollback()
     report.reason = error.text
+    words = {"is_captured": True, "place": f"channel {channel}"}
     if error.should_retry:
         report.again_in_seconds = rest_channel(channel, error.text)
+        current_app.logger.warning("The channel %s rests: %s", channel, error.text, exc_info=error, extra=words)
     else:
         pause_channel(channel, error.text)
-        current_app.logger.error("The channel %s is paused: %s", channel, error.text)
+        current_app.logger.error("The channel %s is paused: %s", channel, error.text, exc_info=error, extra=words)
     return report
