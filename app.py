@@ -87,6 +87,8 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "PERMANENT_SESSION_LIFETIME": timedelta(days=30),
         "MAX_CONTENT_LENGTH": LARGEST_BODY_BYTES,
         "WTF_CSRF_TIME_LIMIT": None,
+        # The last one signs, all are accepted: a form that was open during a rotation still arrives.
+        "WTF_CSRF_SECRET_KEY": list(reversed(settings.session_secrets)),
         "WTF_CSRF_SSL_STRICT": False,
     }
 

@@ -14,6 +14,7 @@ from flask.cli import AppGroup
 from accounts.first_start import find_owner_token
 from accounts.password_reset import make_reset_link
 from accounts.users import find_user_by_email
+from accounts.rotation import rotate_secrets, tell_rotation
 from accounts.webhook_credentials import ensure_first_credential, find_first_credential
 from config import Settings, current_settings, load_settings
 from diagnosis.base import NOTHING_WRONG, UNKNOWN, Surroundings
@@ -96,6 +97,12 @@ def show_first_start() -> None:
     if credential is not None:
         click.echo(f"Zapier posts contacts to {public_url}/api/webhook/zapier-contact")
         click.echo(f"  as user {credential.username} with the password {credential.password}")
+
+
+@lux.command("rotate")
+def rotate() -> None:
+    """Encrypts what is stored under the first SESSION_SECRET, and says when the former values may go."""
+    click.echo("\n".join(tell_rotation(rotate_secrets())))
 
 
 @lux.command("work")

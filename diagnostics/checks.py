@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 import processes
 import schema
+from accounts.replit_refusals import count_provider_troubles
 from config import current_settings
 from diagnostics.base import FAIL, PASS, WARN, Finding
 from error_logger import error_logger
@@ -172,3 +173,16 @@ def check_model() -> Finding:
         "then restart: a key exported in a shell does not reach a systemd unit. In development put it into .env."
     )
     return Finding(WARN, "No key: agents work from their playbooks.", advice=advice)
+
+
+def check_replit() -> Finding:
+    """Whether people can sign in with Replit: not set up is well too, and a provider in trouble shows in the trail."""
+    settings = current_settings()
+    if not settings.repl_id:
+        return Finding(PASS, "Not configured: people sign in by e-mail and password.")
+    troubles = count_provider_troubles()
+    if troubles:
+        advice = "Sign in by e-mail meanwhile. Are ISSUER_URL and REPL_ID right, and does this machine reach it?"
+        words = f"{troubles} sign-ins failed in the last hour because of {settings.issuer_url}."
+        return Finding(WARN, words, troubles, "failures", advice)
+    return Finding(PASS, f"Configured for {settings.issuer_url}; none failed in the last hour.", 0, "failures")

@@ -24,6 +24,7 @@ CHECKS: list[Check] = [
     Check("clock", "Clock", checks.check_clock),
     Check("mail_server", "Mail server", slow_checks.check_mail_server, is_slow=True),
     Check("model", "Model", checks.check_model),
+    Check("replit", "Sign in with Replit", checks.check_replit),
     Check("inbox", "Webhook inbox", checks.check_inbox),
     Check("error_rate", "Errors", checks.check_error_rate),
     Check("spool", "Spool", checks.check_spool),

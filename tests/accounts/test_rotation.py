@@ -1,0 +1,245 @@
+"""Every secret that LUX holds can be changed while it is in use: sessions, forms, mails and stored secrets survive."""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+import requests
+from flask import Flask
+from sqlalchemy import select, text
+
+from accounts import rotation
+from accounts.encryption import Undecryptable, decrypt
+from accounts.rotation import COLUMNS, rotate_secrets, tell_rotation
+from accounts.second_factor import confirm_enrolment, start_enrolment
+from campaigns.launching import launch_campaign, start_campaign
+from campaigns.sending import send_due_messages
+from channels.outbox import get_outbox_message, list_outbox_messages
+from config import child_environment, current_settings
+from extensions import db
+from models import ReplitOAuth, SecondFactor
+from tests import makers
+from tests.fakes.oidc_provider import OidcProvider
+from tests.replit_scene import sign_in
+from tests.servers import ROOT, Lux
+
+OLD = "the-former-session-secret-0123456789abcdef"
+NEW = "the-newest-session-secret-0123456789abcdef"
+MAIL = {"MAIL_FROM": "Lumen Tea <hello@lumen.example>", "POSTAL_ADDRESS": "Lumen Tea, 1 Harbour Street"}
+
+
+def csrf_of(page: requests.Response) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert found is not None
+    return found[1]
+
+
+def sign_in_by_password(lux: Lux) -> requests.Session:
+    """A browser on which the owner is signed in."""
+    with lux.make_app().app_context():
+        makers.make_user(role="owner", email="ada@lumen.example")
+    browser = requests.Session()
+    token = csrf_of(browser.get(f"{lux.url}/sign-in", timeout=30))
+    form = {"csrf_token": token, "email": "ada@lumen.example", "password": makers.PASSWORD}
+    assert browser.post(f"{lux.url}/sign-in", data=form, timeout=30).status_code == 200
+    return browser
+
+
+def send_letter(lux: Lux) -> str:
+    """Sends one letter by the test outbox; its address to unsubscribe by one click."""
+    with lux.make_app().app_context():
+        owner = makers.make_user(role="owner")
+        makers.make_contact(email="ann@example.com")
+        campaign_id = makers.make_campaign(segment_id=makers.make_segment().id).id
+        launch_campaign(campaign_id, owner.id, grace_seconds=0)
+        start_campaign(campaign_id)
+        assert send_due_messages(campaign_id).sent == 1
+        folder = current_settings().lux_data_dir / "outbox"
+        letter = get_outbox_message(folder, list_outbox_messages(folder)[0].name)
+        db.session.remove()
+    found = re.search(r"<(http[^>]+)>", str(letter["List-Unsubscribe"]))
+    assert found is not None
+    return found[1]
+
+
+def restart(lux: Lux, **changes: str) -> None:
+    lux.kill_web()
+    lux.settings.update(changes)
+    lux.start_web()
+
+
+def lux_rotate(lux: Lux) -> str:
+    """What the command says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "app", "lux", "rotate"],
+        cwd=ROOT,
+        env=child_environment(**lux.settings),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return done.stdout
+
+
+def test_a_new_session_secret_costs_no_session_no_form_and_no_mail(start_lux: Callable[..., Lux]) -> None:
+    lux = start_lux(SESSION_SECRET=OLD, **MAIL)
+    browser = sign_in_by_password(lux)
+    open_form = csrf_of(browser.get(f"{lux.url}/settings/", timeout=30))
+    unsubscribe = send_letter(lux)
+    restart(lux, SESSION_SECRET=f"{NEW},{OLD}")
+    assert browser.get(f"{lux.url}/settings/", timeout=30, allow_redirects=False).status_code == 200
+    form = {"csrf_token": open_form, "name": "Ada King"}
+    assert browser.post(f"{lux.url}/settings/name", data=form, timeout=30, allow_redirects=False).status_code == 303
+    assert lux.count("users", "name = 'Ada King'") == 1
+    said = lux_rotate(lux)
+    assert "1 browser signed in before" in said
+    assert "1 mail sent before" in said
+    assert "Keep the former value until" in said
+    answer = requests.post(unsubscribe, data={"List-Unsubscribe": "One-Click"}, timeout=30)
+    assert answer.status_code == 200
+    assert lux.count("contacts", "subscription = 'unsubscribed'") == 1
+    restart(lux, SESSION_SECRET=NEW)
+    # It has been used since, and so has a cookie of the new value.
+    assert browser.get(f"{lux.url}/settings/", timeout=30, allow_redirects=False).status_code == 200
+
+
+def test_stored_secrets_are_read_with_the_former_value_and_renewed_for_the_new_one(
+    make_app: Callable[..., Flask], provider: OidcProvider, empty_database: None
+) -> None:
+    settings = {"REPL_ID": provider.client_id, "ISSUER_URL": provider.issuer}
+    with make_app(SESSION_SECRET=OLD, **settings).app_context():
+        sign_in(make_app(SESSION_SECRET=OLD, **settings))
+        user = makers.make_user(email="ada@lumen.example")
+        key = start_enrolment(user).key
+        confirm_enrolment(user, pyotp.TOTP(key).now(), token="", peer="127.0.0.1")
+        refresh = decrypt(db.session.scalars(select(ReplitOAuth.refresh_token)).one() or "")
+    with make_app(SESSION_SECRET=f"{NEW},{OLD}").app_context():
+        assert read_stored() == (key, refresh)
+        done = rotate_secrets()
+        assert (done.renewed_count, done.lost_count, done.former_count) == (6, 0, 1)
+        assert rotate_secrets().renewed_count == 0
+    with make_app(SESSION_SECRET=NEW).app_context():
+        assert read_stored() == (key, refresh)
+        assert rotate_secrets().lost_count == 0
+
+
+def test_what_no_value_reads_is_told_and_left_as_it_is(make_app: Callable[..., Flask], empty_database: None) -> None:
+    with make_app(SESSION_SECRET=OLD).app_context():
+        start_enrolment(makers.make_user())
+    with make_app(SESSION_SECRET=NEW).app_context():
+        before = db.session.scalars(select(SecondFactor.secret)).one()
+        done = rotate_secrets()
+        assert (done.renewed_count, done.lost_count) == (0, 1)
+        assert "can be read with no value of SESSION_SECRET" in " ".join(tell_rotation(done))
+        with pytest.raises(Undecryptable):
+            decrypt(db.session.scalars(select(SecondFactor.secret)).one())
+        assert db.session.scalars(select(SecondFactor.secret)).one() == before
+
+
+def test_many_rows_are_renewed_batch_by_batch(
+    make_app: Callable[..., Flask], empty_database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "BATCH", 2)
+    with make_app(SESSION_SECRET=OLD).app_context():
+        for _ in range(5):
+            start_enrolment(makers.make_user())
+    with make_app(SESSION_SECRET=f"{NEW},{OLD}").app_context():
+        assert rotate_secrets().renewed_count == 5
+
+
+def test_with_nothing_left_of_the_former_value_it_may_go(make_app: Callable[..., Flask], empty_database: None) -> None:
+    with make_app(SESSION_SECRET=OLD).app_context():
+        assert "put a new one before it" in " ".join(tell_rotation(rotate_secrets()))
+    with make_app(SESSION_SECRET=f"{NEW},{OLD}").app_context():
+        done = rotate_secrets()
+        assert done.until is None
+        assert tell_rotation(done)[-1] == (
+            "The former value may go: take it out of SESSION_SECRET and start LUX again."
+        )
+
+
+def test_the_day_of_the_change_is_remembered(make_app: Callable[..., Flask], empty_database: None) -> None:
+    with make_app(SESSION_SECRET=f"{NEW},{OLD}").app_context():
+        first = rotate_secrets().began_at
+        assert rotate_secrets().began_at == first
+        stored = db.session.execute(text("SELECT subject FROM audit_entries")).scalar()
+        assert stored is not None and len(stored) == 16
+        assert NEW not in stored
+
+
+def test_every_file_that_encrypts_has_its_columns_in_the_list() -> None:
+    tables = {key.class_.__tablename__ for key, _ in COLUMNS}
+    files = {path.name for path in Path(ROOT / "accounts").glob("*.py") if re.search(r"\bencrypt\(", path.read_text())}
+    assert files == {
+        "encryption.py",
+        "rotation.py",
+        "replit_attempts.py",
+        "replit_tokens.py",
+        "second_factor.py",
+    }, "a new one: add its columns to COLUMNS, then its name here"
+    assert tables == {"second_factors", "replit_oauth", "replit_attempts"}
+
+
+def test_a_webhook_credential_is_changed_with_both_alive_in_between(start_lux: Callable[..., Lux]) -> None:
+    lux = start_lux()
+    browser = sign_in_by_password(lux)
+
+    def make(label: str) -> dict[str, str]:
+        page = browser.get(f"{lux.url}/settings/connections/", timeout=30)
+        form = {"csrf_token": csrf_of(page), "label": label}
+        made = browser.post(f"{lux.url}/settings/connections/", data=form, timeout=30).text
+        assert f"{label} may post contacts now" in made
+        found = [re.search(rf'value="({pattern})"', made) for pattern in (r"lux-[0-9a-f]{8}", r"[\w-]{43}")]
+        assert all(found), made[:2000]
+        return {name: match[1] for name, match in zip(("user", "password"), found, strict=True) if match}
+
+    def ask(credential: dict[str, str]) -> int:
+        pair = base64.b64encode(f"{credential['user']}:{credential['password']}".encode()).decode()
+        return lux.request("GET", "/api/me", headers={"Authorization": f"Basic {pair}"})[0]
+
+    former = make("Zapier")
+    newer = make("Zapier, new")
+    assert (ask(former), ask(newer)) == (200, 200)
+    with lux.connect() as connection:
+        row: Any = connection.execute("SELECT id FROM webhook_credentials WHERE label = 'Zapier'").fetchone()
+    page = browser.get(f"{lux.url}/settings/connections/", timeout=30)
+    browser.post(
+        f"{lux.url}/settings/connections/{row[0]}/revoke", data={"csrf_token": csrf_of(page)}, timeout=30
+    ).raise_for_status()
+    assert (ask(former), ask(newer)) == (401, 200)
+
+
+def test_an_operators_token_is_changed_with_both_alive_in_between(start_lux: Callable[..., Lux]) -> None:
+    lux = start_lux(OPERATOR_TOKEN="operators-token-of-the-settings-0123456789")
+    browser = sign_in_by_password(lux)
+    page = browser.get(f"{lux.url}/settings/tokens", timeout=30)
+    form = {"csrf_token": csrf_of(page), "label": "Night watch", "scopes": "operator", "days": "30"}
+    made = browser.post(f"{lux.url}/settings/tokens", data=form, timeout=30).text
+    found = re.search(r"lux_[\w-]{43}", made)
+    assert found is not None, made[:3000]
+
+    def ask(token: str) -> int:
+        # Not as somebody on this very machine, who needs no token in development.
+        headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": "10.0.0.7"}
+        return lux.request("GET", "/api/diagnostics/errors", headers=headers)[0]
+
+    settings_token = lux.settings["OPERATOR_TOKEN"]
+    assert (ask(settings_token), ask(found[0])) == (200, 200)
+    restart(lux, OPERATOR_TOKEN="another-token-of-the-settings-9876543210")
+    assert (ask(settings_token), ask(found[0])) == (401, 200)
+    assert ask(lux.settings["OPERATOR_TOKEN"]) == 200
+
+
+def read_stored() -> tuple[str, str]:
+    """The TOTP secret and the refresh token, as they are read."""
+    secret = decrypt(db.session.scalars(select(SecondFactor.secret)).one())
+    return secret, decrypt(db.session.scalars(select(ReplitOAuth.refresh_token)).one() or "")
