@@ -13,8 +13,8 @@ from flask.cli import AppGroup
 
 from accounts.first_start import find_owner_token
 from accounts.password_reset import make_reset_link
-from accounts.users import find_user_by_email
 from accounts.rotation import rotate_secrets, tell_rotation
+from accounts.users import find_user_by_email
 from accounts.webhook_credentials import ensure_first_credential, find_first_credential
 from config import Settings, current_settings, load_settings
 from diagnosis.base import NOTHING_WRONG, UNKNOWN, Surroundings
