@@ -88,6 +88,7 @@ RULES: list[Rule] = [
     tls.EXPIRED,
     tls.UNTRUSTED,
     tls.MISMATCH,
+    tls.WRONG_PROTOCOL,
     # the model: rows 25 to 30
     model_provider.KEY_REFUSED,
     model_provider.NOT_ALLOWED,
@@ -102,6 +103,7 @@ RULES: list[Rule] = [
     model_provider.GARBAGE,
     model_provider.CIRCUIT_OPEN,
     disk.NAMES,
+    disk.CONNECTION_FAILED,
     # mail: rows 31 and 32
     mail.SIGN_IN,
     mail.RELAY,

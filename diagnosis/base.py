@@ -233,7 +233,8 @@ class Sign:
             return 0.0
         if not self.sources and signal.source == "health":
             return 0.0
-        if not signal.is_trouble and signal.source not in self.calm:
+        # A line that somebody copied alone has no level; it was copied for what it says.
+        if not signal.is_trouble and signal.source not in (*self.calm, "text"):
             return 0.0
         if any(code in self.codes for code in signal.codes):
             return 0.97

@@ -7,7 +7,9 @@ import re
 
 from diagnosis.base import CODE, CONFIGURATION, NOISE, Find, Match, Rule, Scene, Sign, Signal, finds, words
 from diagnosis.offers import MARK_NOISE, REPLAY_INTAKE
+from lib.field_names import EMAIL_KEYS, FIRST_NAME_KEYS, FULL_NAME_KEYS, LAST_NAME_KEYS, NAME_KEYS, PHONE_KEYS
 
+_CONTACT_FIELDS = EMAIL_KEYS | NAME_KEYS | FIRST_NAME_KEYS | LAST_NAME_KEYS | FULL_NAME_KEYS | PHONE_KEYS
 _SOURCES = ("error", "gunicorn", "systemd", "app", "text")
 _BODY = re.compile(r"webhook|intake|zapier|get_json\(|request\.(?:json|form)|payload", re.IGNORECASE)
 _CSV = re.compile(r"csv|import|upload|\.decode\(", re.IGNORECASE)
@@ -25,7 +27,11 @@ def _is_about(signal: Signal, pattern: re.Pattern[str]) -> bool:
 def _key_missing(scene: Scene) -> Match | None:
     hits = [s for s in scene.signals if s.name == "KeyError" and s.depth == 0]
     of_body = [s for s in hits if _is_about(s, _BODY)]
-    return Match(tuple(of_body), 0.95) if of_body else None
+    if of_body:
+        return Match(tuple(of_body), 0.95)
+    # Copied without its stack: a contact's field is most likely a webhook's.
+    alone = [s for s in hits if not s.frames and not s.place and s.said.strip("'\"").lower() in _CONTACT_FIELDS]
+    return Match(tuple(alone), 0.6) if alone else None
 
 
 def _bad_body(scene: Scene) -> Match | None:

@@ -31,9 +31,11 @@ BROAD = (
     "PostgresError", "DBAPIError",
     "ConnectionTimeout", "ConnectionFailure", "CannotConnectNowError", "PoolTimeout", "ProtocolViolation",
     "ConnectorError", "InternalServerError", "ConnectionDoesNotExistError", "log.psycopg.pool", "CommandError",
+    "InvalidRequestError",
 )  # fmt: skip
 # What comes after the database is gone: nobody answers, and everything that needed it fails too.
 _FOLLOWS = (
+    "connection-failed",
     "nginx-upstream-refused", "nginx-upstream-timeout", "nginx-upstream-closed", "worker-boot-failed", "worker-timeout",
     "database-transaction-broken", "systemd-unit-failed", "systemd-start-limit", "spool-waiting",
     "clock-without-leader",
@@ -123,7 +125,7 @@ POOL_EXHAUSTED = Rule(
         "Look for sessions that stay open across slow calls: `pg_stat_activity` with state `idle in transaction`.",
         "Commit before asking a model, a mail server or a webhook.",
     ),
-    explains=("nginx-upstream-timeout", "worker-timeout"),
+    explains=("connection-failed", "nginx-upstream-timeout", "worker-timeout"),
 )
 LOST = Rule(
     key="database-connection-lost",
@@ -214,7 +216,7 @@ DOWN = Rule(
         "Compare host and port with DATABASE_URL. What arrives meanwhile waits in the spools and is taken in "
         "afterwards.",
     ),
-    explains=(*_FOLLOWS, "database-connection-lost"),
+    explains=("connection-failed", *_FOLLOWS, "database-connection-lost"),
     gravity=2,
 )
 NAME = Rule(

@@ -154,4 +154,34 @@ NAMES = Rule(
         "`getent hosts NAME` and /etc/resolv.conf on this machine; check the address in the settings for typing "
         "errors.",
     ),
+    explains=("connection-failed",),
+)
+CONNECTION_FAILED = Rule(
+    key="connection-failed",
+    row="30, neighbour",
+    class_=CONNECTION,
+    cause="LUX could not reach another service, or it did not answer in time; the stack says which.",
+    find=finds(
+        Sign(
+            types=(
+                "ConnectError",
+                "ConnectTimeout",
+                "ReadTimeout",
+                "ConnectionRefusedError",
+                "TimeoutError",
+                "timeout",
+                "MaxRetryError",
+                "NewConnectionError",
+                "RemoteDisconnected",
+                "RemoteProtocolError",
+                "ReadError",
+            ),
+            words=words(r"Max retries exceeded with url", r"urlopen error"),
+            broad=("ConnectionError", "URLError"),
+        ),
+        confidence=0.6,
+    ),
+    trap="A longer time limit keeps a worker busy for longer.",
+    advice=("Look in the stack which service it is; then `curl -sS -m 10` to it from this machine.",),
+    gravity=0,
 )

@@ -21,6 +21,7 @@ _KERNEL = re.compile(
     r"oom-kill"
     r"|result 'oom-kill'|Memory cgroup out of memory"
 )
+_NO_MEMORY = re.compile(r"(?:^|: )Cannot allocate memory$")
 _MODEL_FRAMES = re.compile(r"/(?:openai|ai\.py|chatbot\.py)(?:/|:|$)|/openai/")
 _DATABASE_FRAMES = re.compile(r"/(?:psycopg\w*|sqlalchemy)/")
 _MAIL_FRAMES = re.compile(r"/(?:smtplib\.py|channels)/?")
@@ -109,11 +110,15 @@ def _timed_out(scene: Scene) -> Match | None:
 def _out_of_memory(scene: Scene) -> Match | None:
     kernel = list_kernel_kills(scene)
     kernel += [s for s in scene.signals if s.error_type in ("gunicorn.OutOfMemory", "systemd.OutOfMemory")]
-    broken = [s for s in scene.signals if s.name == "MemoryError" or "errno 12" in s.codes]
+    broken = [s for s in scene.signals if s.name == "MemoryError" or "errno 12" in s.codes or _is_refused_memory(s)]
     if kernel:
         near = [s for s in _kills(scene) if any(_is_near(s, one) for one in kernel)]
         return Match((*kernel, *near), 0.97)
     return Match(tuple(broken), 0.9) if broken else None
+
+
+def _is_refused_memory(signal: Signal) -> bool:
+    return not signal.error_type and signal.source != "nginx" and _NO_MEMORY.search(signal.said) is not None
 
 
 def _is_near(signal: Signal, other: Signal) -> bool:
@@ -168,6 +173,7 @@ WORKER_TIMEOUT = Rule(
         "Give the call a time limit of its own below gunicorn's, or move it into the queue.",
     ),
     explains=(
+        "connection-failed",
         "nginx-upstream-closed",
         "nginx-upstream-timeout",
         "nginx-upstream-refused",

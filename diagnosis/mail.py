@@ -67,7 +67,7 @@ def _sign_in(scene: Scene) -> Match | None:
         r"Username and Password not accepted", r"authentication (?:failed|unsuccessful|credentials invalid)",
         "BadCredentials", "Application-specific password required", "authentication required",
         "offers no way to sign in", "Invalid login", "Must issue a STARTTLS command first",
-        "The password is not sent over a connection that is not encrypted",
+        "The password is not sent over a connection that is not encrypted", "SMTP AUTH extension not supported",
         codes=("smtp 535", "smtp 534", "smtp 538", "smtp 530", "5.7.8", "5.7.9", "5.7.3"),
     )(scene)  # fmt: skip
     raised = [s for s in scene.signals if s.name in ("SMTPAuthenticationError", "ChannelRefused")]
@@ -129,11 +129,16 @@ def _hung_up(signal: Signal) -> bool:
 def _unreachable(scene: Scene) -> Match | None:
     said = _says(
         r"No connection to the mail server", r"No secure connection to the mail server",
-        "The mail server closed the connection", "offers no STARTTLS", "Connection unexpectedly closed",
+        "The mail server closed the connection", "offers no STARTTLS", "STARTTLS extension not supported",
+        "Connection unexpectedly closed",
         r"connect to \S{1,120}: (?:Connection (?:refused|timed out)|No route to host)",
     )(scene)  # fmt: skip
     signals = _joined(said, [s for s in scene.signals if _hung_up(s)])
-    return Match(tuple(signals), 0.93) if signals else None
+    has_name = not any(s.name == "gaierror" for s in signals)
+    cause = (
+        "" if has_name else "The mail server's host name is not resolved: SMTP_URL names a wrong host, or the resolver."
+    )
+    return Match(tuple(signals), 0.93, cause=cause) if signals else None
 
 
 def _joined(found: Match | None, further: Iterable[Signal]) -> list[Signal]:
@@ -293,6 +298,7 @@ UNREACHABLE = Rule(
     trap="Many hosts block port 25 outwards: 587 or 465 are meant for this.",
     repairs=(PAUSE_CHANNEL,),
     advice=("`openssl s_client -starttls smtp -connect HOST:587` from this machine; check host and port of SMTP_URL.",),
+    explains=("connection-failed",),
 )
 PAUSED = Rule(
     key="mail-channel-paused",

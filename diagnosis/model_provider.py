@@ -52,7 +52,7 @@ def _match(signals: list[Signal], confidence: float, cause: str = "") -> Match |
 
 def _key_refused(scene: Scene) -> Match | None:
     said = _says(
-        "Incorrect API key provided", "invalid api[ _]key", "You didn't provide an API key",
+        "Incorrect API key provided", "invalid api[ _]key",
         r"does not accept the key \(OPENAI_API_KEY\)", "Invalid Authentication", "invalid_api_key",
         codes=("invalid_api_key", "invalid_authentication", "account_deactivated"),
     )(scene)  # fmt: skip
@@ -65,6 +65,7 @@ def _quota(scene: Scene) -> Match | None:
     return _says(
         "exceeded your current quota", "insufficient_quota", "has no credit left", "billing (?:hard )?limit",
         "billing details", "Your account is not active", "credit balance is too low",
+        r"insufficient (?:balance|funds|credits?)\b",
         codes=("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded"),
     )(scene)  # fmt: skip
 
@@ -175,6 +176,7 @@ KEY_MISSING = Rule(
     class_=CONFIGURATION,
     cause="This process has no key for the model: a key exported in a shell does not reach a systemd unit.",
     find=_says(
+        "You didn.{0,2}t provide an API key",
         "Missing credentials",
         "api_key client option must be set",
         "No API key provided",
@@ -242,7 +244,7 @@ UNREACHABLE = Rule(
         "reachable.",
         "Look at the provider's status page, the proxy and the firewall. The circuit keeps LUX quick meanwhile.",
     ),
-    explains=(
+    explains=("connection-failed",
         "worker-timeout", "nginx-upstream-closed", "nginx-upstream-timeout", "nginx-upstream-refused",
         "model-circuit-open", "nginx-upstream-backlog",
     ),

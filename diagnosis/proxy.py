@@ -12,7 +12,7 @@ _STAGE = re.compile(r"while (connecting to upstream|sending request to upstream|
 
 def _nginx(*alternatives: str) -> Find:
     """By how nginx begins its message: the one part that no stranger writes."""
-    return finds(Sign(sources=("nginx",), words=words(*(f"^{one}" for one in alternatives))))
+    return finds(Sign(sources=("nginx", "text"), words=words(*(f"^{one}" for one in alternatives))))
 
 
 def _answered(status: str) -> Sign:
@@ -91,6 +91,7 @@ SOCKET_DENIED = Rule(
         "Give nginx's user the socket's group (SocketGroup= and SocketMode=0660 in lux.socket).",
         "Check that every folder above the socket may be entered; with SELinux look at `ausearch -m avc`.",
     ),
+    explains=("permission-denied",),
 )
 UNREACHABLE = Rule(
     key="nginx-upstream-unreachable",
@@ -147,9 +148,8 @@ BODY_TOO_LARGE = Rule(
     class_=CONFIGURATION,
     cause="A request was larger than nginx lets through (413), below the limit of LUX itself.",
     find=finds(
-        Sign(
-            sources=("nginx",), words=words("^client intended to send too large (?:chunked )?body", r"^answered 413\b")
-        ),
+        Sign(sources=("nginx", "text"), words=words("^client intended to send too large (?:chunked )?body")),
+        Sign(sources=("nginx",), words=words(r"^answered 413\b"), calm=("nginx",)),
         Sign(types=("RequestEntityTooLarge",)),
         Sign(sources=("text",), words=words(r"^\W{0,3}(?:<\w+>)?413 Request Entity Too Large"), calm=("text",)),
     ),
@@ -180,6 +180,7 @@ OVERLOADED = Rule(
         r"open\(\) \S{1,9} failed \((?:24|23):",
     ),
     advice=("Raise worker_connections and worker_rlimit_nofile; look who opens so many connections.",),
+    explains=("too-many-open-files",),
 )
 ADDRESS_TAKEN = Rule(
     key="nginx-port-taken",
@@ -188,6 +189,7 @@ ADDRESS_TAKEN = Rule(
     cause="Another program holds nginx's port.",
     find=_nginx(r"bind\(\) to \S{1,80} failed \((?:98|48):", "still could not bind"),
     advice=("`ss -ltnp` names the program; stop it or give nginx another port.",),
+    explains=("port-in-use",),
 )
 BIND_DENIED = Rule(
     key="nginx-port-denied",
@@ -200,6 +202,7 @@ BIND_DENIED = Rule(
         r"(?:pwrite|mkdir|open)\(\) \S{1,9} failed \(13:",
     ),
     advice=("Ports below 1024 need root or CAP_NET_BIND_SERVICE; give nginx's user the folders that it writes to.",),
+    explains=("permission-denied",),
 )
 CONFIGURATION_BROKEN = Rule(
     key="nginx-configuration",
@@ -208,6 +211,8 @@ CONFIGURATION_BROKEN = Rule(
     cause="nginx does not accept its configuration, so it keeps the old one or does not start.",
     find=_nginx(
         "unknown directive",
+        "conflicting server name",
+        "configuration test failed",
         r"(?:\S{1,40} )?directive is (?:not allowed|duplicate)",
         "invalid (?:parameter|number of arguments|value|port|host)",
         "unexpected (?:end of file|\\S{1,9})",

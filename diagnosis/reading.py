@@ -45,6 +45,7 @@ _QUOTED = re.compile(
     r"\"[^\"\n]{0,2000}\"|(?<!\w)b?'[^'\n]{0,2000}'(?!\w)|`[^`\n]{0,2000}`|«[^»\n]{0,500}»|„[^“”\n]{0,500}[“”]"
 )
 _PID = re.compile(r"\(pid: ?(\d{1,9})\)")
+_UNIT = re.compile(r"[\w@.:-]{1,80}\.(?:service|socket|timer|scope): ")
 _DEED = re.compile(r"job|task|sent|sending|deliver|clock|schedul|mail", re.IGNORECASE)
 # What goes on with the message before: its details hold values that people typed.
 _DETAILS = re.compile(r"DETAIL:|HINT:|CONTEXT:|LINE \d|QUERY:|STATEMENT:|WHERE:|\[SQL: |\[parameters: |\(Background on")
@@ -245,7 +246,7 @@ def _of_loose_lines(
         if raised:
             signals += [_of_raised(base, one) for one in raised]
             continue
-        said = _QUOTED.sub('"…"', words[:LONGEST_TEXT])
+        said = words[:LONGEST_TEXT] if _UNIT.match(words) else _QUOTED.sub('"…"', words[:LONGEST_TEXT])
         codes = codes_of("", words[:LONGEST_TEXT])
         is_trouble = bool(codes) or says_trouble(said)
         if is_further and not is_trouble:

@@ -7,7 +7,8 @@ from diagnosis.offers import DROP_OAUTH_TOKEN, MARK_NOISE
 
 _BROAD = (
     "OAuth2Error", "OAuthError", "CustomOAuth2Error", "PyJWTError", "InvalidTokenError", "DecodeError", "HTTPError",
-    "PyJWKClientError", "Exception", "TokenRefused", "SignInFailed", "RequestException", "LuxError", "Unavailable",
+    "PyJWKClientError", "Exception", "ConnectionError", "ConnectTimeout", "ReadTimeout", "URLError", "SSLError",
+    "ConnectError", "TokenRefused", "SignInFailed", "RequestException", "LuxError", "Unavailable",
 )  # fmt: skip
 
 
@@ -133,7 +134,7 @@ CLOCK_SKEW = Rule(
     trap="A generous leeway for tokens hides it until certificates fail too.",
     advice=("`timedatectl set-ntp true`, then `chronyc tracking` or `timedatectl timesync-status`: offset under "
             "a second.",),
-    explains=("token-expired", "sign-in-token-expired", "certificate-expired"),
+    explains=("connection-failed", "token-expired", "sign-in-token-expired", "certificate-expired"),
 )  # fmt: skip
 KEY_SET = Rule(
     key="sign-in-keys-unavailable",
@@ -143,6 +144,7 @@ KEY_SET = Rule(
     find=_says(
         "Fail to fetch data from the url",
         "Unable to find a signing key that matches",
+        r"(?:/jwks\b|/\.well-known/openid-configuration).{0,300}(?:Caused by|failed|error|timed out|refused)",
         "The JWK Set did not contain",
         "jwks?[ _](?:uri|url|client).{0,80}(?:failed|error|timed out)",
         r"\.well-known/openid-configuration .{0,80}(?:failed|error|timed out)",
@@ -153,6 +155,7 @@ KEY_SET = Rule(
         "`curl -sS ISSUER_URL/.well-known/openid-configuration`: does it answer, and its jwks_uri too?",
         "Nobody who is signed in is thrown out; local accounts work meanwhile.",
     ),
+    explains=("connection-failed",),
 )
 CLIENT = Rule(
     key="sign-in-client-refused",
@@ -168,6 +171,7 @@ CLIENT = Rule(
         "redirect_uri .{0,60}(?:not|mismatch)",
         types=(
             "InvalidClientError",
+            "InvalidClientIdError",
             "UnauthorizedClientError",
             "InvalidRedirectURIError",
             "MismatchingRedirectURIError",

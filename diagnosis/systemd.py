@@ -92,6 +92,7 @@ UNIT_FAILED = Rule(
         r"^Failed to start ",
         r"\(code=(?:exited|killed), (?:status|signal)=[1-9]",
         r"Unit entered failed state",
+        r"restart counter is at (?:[3-9]|\d\d)",
         confidence=0.7,
     ),
     trap="A restart loop hides the first error.",

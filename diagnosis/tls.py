@@ -38,6 +38,7 @@ def _expired(scene: Scene) -> Match | None:
         "certificate has expired",
         "certificate is expired",
         "CERT_HAS_EXPIRED",
+        "ERR_CERT_DATE_INVALID",
         "sslv3 alert certificate expired",
         "tlsv1 alert certificate expired",
         "Zertifikat ist abgelaufen",
@@ -72,7 +73,10 @@ NOT_RELOADED = Rule(
         "For the next time: a deploy hook of certbot (`--deploy-hook 'systemctl reload nginx'`).",
         "`openssl s_client -connect HOST:443 </dev/null | openssl x509 -noout -enddate` shows what is served.",
     ),
-    explains=("certificate-expired",),
+    explains=(
+        "connection-failed",
+        "certificate-expired",
+    ),
 )
 EXPIRED = Rule(
     key="certificate-expired",
@@ -86,7 +90,7 @@ EXPIRED = Rule(
         "Ours: `certbot renew`, then `systemctl reload nginx`. Theirs: tell them, and wait.",
         "If it ended in the future, this machine's clock is wrong.",
     ),
-    explains=("sign-in-keys-unavailable", "mail-server-unreachable"),
+    explains=("connection-failed", "sign-in-keys-unavailable", "mail-server-unreachable"),
 )
 UNTRUSTED = Rule(
     key="certificate-untrusted",
@@ -106,7 +110,10 @@ UNTRUSTED = Rule(
         "Let the server send its whole chain; for an authority of your own add its certificate to this "
         "machine's store.",
     ),
-    explains=("mail-server-unreachable",),
+    explains=(
+        "connection-failed",
+        "mail-server-unreachable",
+    ),
 )
 MISMATCH = Rule(
     key="certificate-for-another-name",
@@ -120,7 +127,10 @@ MISMATCH = Rule(
         "certificate is not valid for",
     ),
     advice=("Call the server by the name in its certificate, or have one made for this name.",),
-    explains=("mail-server-unreachable",),
+    explains=(
+        "connection-failed",
+        "mail-server-unreachable",
+    ),
 )
 NOT_LOADED = Rule(
     key="nginx-certificate-missing",
@@ -138,4 +148,16 @@ NOT_LOADED = Rule(
     ),
     advice=("Compare ssl_certificate and ssl_certificate_key with the files; `nginx -t`, then reload.",),
     explains=("nginx-configuration",),
+)
+WRONG_PROTOCOL = Rule(
+    key="tls-wrong-protocol",
+    row="24, neighbour of certificates",
+    class_=CONFIGURATION,
+    cause="One side speaks TLS and the other does not: the scheme or the port in a setting is wrong.",
+    find=_says("WRONG_VERSION_NUMBER", "wrong version number", "HTTP request to an HTTPS server", "unknown protocol"),
+    trap="Switching encryption off would make it go away.",
+    advice=(
+        "Port 465 is smtps://, port 587 is smtp:// with STARTTLS; an address with https:// needs a port with TLS.",
+    ),
+    explains=("mail-server-unreachable", "connection-failed"),
 )

@@ -36,6 +36,7 @@ FAMILIES = {
     "clock": "the clock and the queue",
     "health": "health checks",
     "chains": "two faults in one excerpt: the cause must come first",
+    "fragments": "lines copied alone, old and new wordings",
     "controls": "controls: nothing is wrong, or just looks so",
     "forged": "texts that strangers wrote into requests and values",
     "unknown": "faults that no rule knows",
