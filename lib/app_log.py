@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import os
@@ -46,9 +47,17 @@ class AppLogFile(logging.handlers.WatchedFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+            super().emit(record)
         except OSError:
-            return
-        super().emit(record)
+            self._let_go()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
         """The log cannot be written: the program goes on without it."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Closes the file with what it could not write, so that the next record begins anew."""
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.close()

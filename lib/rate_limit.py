@@ -6,6 +6,7 @@ has room for a fixed number of keys; a full bucket's place is free for another k
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import math
@@ -14,7 +15,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 SLOTS = 8192
@@ -45,16 +46,13 @@ class SharedBuckets:
         digest = _digest(key)
         with self._thread_lock:
             memory = self._mapped()
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
-            try:
+            with self._held():
                 now = self.clock()
                 place, full_at = self._find(memory, digest, now)
                 wait = self._wait(full_at, now)
                 if wait == 0:
                     _SLOT.pack_into(memory, place, digest, max(full_at, now) + self.interval)
                 return wait
-            finally:
-                fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
 
     def wait_of(self, key: str) -> int:
         """The whole seconds until a token is there, 0 when there is one now; takes none and waits for nobody."""
@@ -84,16 +82,45 @@ class SharedBuckets:
 
     def _mapped(self) -> mmap.mmap:
         if self._memory is None or self._pid != os.getpid():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            size = self.slots * _SLOT.size
-            if os.fstat(self._descriptor).st_size != size:
-                os.ftruncate(self._descriptor, size)
-            # Its room is taken at once: a write into a map of a full disk would end the process.
-            os.posix_fallocate(self._descriptor, 0, size)
-            self._memory = mmap.mmap(self._descriptor, size)
-            self._pid = os.getpid()
+            self._pid, size = os.getpid(), self.slots * _SLOT.size
+            try:
+                self._descriptor = open_whole(self.path, size)
+                self._memory = mmap.mmap(self._descriptor, size)
+            except OSError:
+                # No room on the disk: until the next start the buckets are this process's own.
+                self._descriptor, self._memory = -1, mmap.mmap(-1, size)
         return self._memory
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Keeps this machine's other processes out."""
+        if self._descriptor < 0:
+            yield
+            return
+        fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+
+
+def open_whole(path: Path, size: int) -> int:
+    """Opens a file of exactly that size with all its room taken: a write into a map of a full disk ends the process.
+
+    Raises OSError when there is no room.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        found = os.fstat(descriptor)
+        if found.st_size != size:
+            os.ftruncate(descriptor, size)
+        if found.st_blocks * 512 < size:
+            os.posix_fallocate(descriptor, 0, size)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _digest(key: str) -> bytes:

@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import hashlib
 import mmap
-import os
 import struct
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flask import current_app
+
+from lib.rate_limit import open_whole
 
 SLOTS = 4096
 PROBES = 256
@@ -116,10 +117,7 @@ class SharedCounters:
     def _map(self) -> mmap.mmap:
         size = self.slots * _SLOT.size
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            # With its room taken at once: a write into a map of a full disk would end the process.
-            os.posix_fallocate(descriptor, 0, size)
+            descriptor = open_whole(self.path, size)
             self._memory, self._descriptor = mmap.mmap(descriptor, size), descriptor
         except OSError:
             self._memory = mmap.mmap(-1, size)

@@ -76,9 +76,9 @@ class Lux:
         finally:
             connection.close()
 
-    def start_web(self) -> None:
-        """Starts gunicorn and waits until it answers."""
-        gunicorn = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "app:create_app()"]
+    def start_web(self, *before: str) -> None:
+        """Starts gunicorn and waits until it answers; `before` are words that stand before its command."""
+        gunicorn = [*before, sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "app:create_app()"]
         self.web = self._start("web", gunicorn)
         wait_until(self._answers, f"the web process to answer (see {self.logs['web']})", READY_TIMEOUT_SECONDS)
 
