@@ -318,8 +318,13 @@ class TemplateView:
 
     @property
     def came_through(self) -> bool:
-        """Whether this browser was signed in by Replit: then signing out happens there too."""
+        """Whether this browser was signed in by Replit."""
         return "replit_due" in session
+
+    @property
+    def sign_out(self) -> str:
+        """The view that signs this browser out: at both ends, if it came through Replit."""
+        return "replit_auth.log_out" if self.came_through else "sign_in.sign_out"
 
     @property
     def identity(self) -> ReplitIdentity | None:
