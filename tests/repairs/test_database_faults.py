@@ -128,7 +128,10 @@ def test_exhausted_connections_are_freed_and_proved(own_lux: Flask, own: FlaskCl
 
 
 def _has_waited(connection: psycopg.Connection) -> bool:
-    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lux' AND state_change < now() - interval '11 s'"
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lux'"
+        " AND state_change < now() - interval '11 s'"
+    )
     row = connection.execute(query.encode()).fetchone()
     return bool(row and row[0] > 150)
 
@@ -141,7 +144,7 @@ def test_terminated_sessions_are_named_and_the_pool_is_made_anew(own_lux: Flask,
         wait_until(
             lambda: not other.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone(), "the end"
         )
-    with pytest.raises(Exception, match="terminating connection|server closed") as caught:
+    with pytest.raises(Exception, match=r"terminating connection|server closed") as caught:
         db.session.execute(text("SELECT 1"))
     db.session.rollback()
     error_logger().capture(caught.value, place="GET /contacts/")
