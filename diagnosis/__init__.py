@@ -116,6 +116,7 @@ RULES: list[Rule] = [
     mail.STORAGE,
     mail.TOO_LARGE,
     mail.UNREACHABLE,
+    mail.REFUSED,
     # signing in: rows 34 and 35
     sign_in.STATE_LOST,
     sign_in.INSECURE,

@@ -15,7 +15,6 @@ from diagnosis.offers import (
     REPLAY_INTAKE,
     RESTART_UNIT,
     RETRY_JOB,
-    STOP_STALE_PROCESS,
 )
 
 # Two processes that do the same within this do it because of the same clock's tick.
@@ -87,7 +86,7 @@ IN_EVERY_WORKER = Rule(
     "several times.",
     find=_in_every_worker,
     trap="A single worker makes it go away and loses the other half of the machine: one leader is what is missing.",
-    repairs=(REELECT_CLOCK, PAUSE_CHANNEL, STOP_STALE_PROCESS),
+    repairs=(REELECT_CLOCK, PAUSE_CHANNEL),
     advice=(
         "Hold the queue first, so that nobody gets more of the same mail.",
         "Let one process lead (an advisory lock) and stop the other clocks; fence each run by (job, slot).",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from diagnosis.base import CODE, CONFIGURATION, NOISE, Find, Match, Rule, Scene, Sign, Signal, finds, words
-from diagnosis.offers import MARK_NOISE, REPLAY_INTAKE
+from diagnosis.offers import MARK_NOISE
 from lib.field_names import EMAIL_KEYS, FIRST_NAME_KEYS, FULL_NAME_KEYS, LAST_NAME_KEYS, NAME_KEYS, PHONE_KEYS
 
 _CONTACT_FIELDS = EMAIL_KEYS | NAME_KEYS | FIRST_NAME_KEYS | LAST_NAME_KEYS | FULL_NAME_KEYS | PHONE_KEYS
@@ -52,7 +52,10 @@ def _bad_body(scene: Scene) -> Match | None:
 
 
 def _noise(scene: Scene) -> Match | None:
-    hits = [s for s in scene.signals if s.fields.get("kind") == NOISE]
+    hits = [
+        s for s in scene.signals
+        if s.fields.get("kind") == NOISE and (s.error_type or s.source in ("nginx", "gunicorn", "systemd"))
+    ]  # fmt: skip
     return Match(tuple(hits), 0.85) if hits else None
 
 
@@ -100,7 +103,6 @@ KEY_MISSING = Rule(
     cause="The code expects a field that the body which came does not have.",
     find=_key_missing,
     trap="The sender is not wrong: a webhook's fields change without notice.",
-    repairs=(REPLAY_INTAKE,),
     advice=(
         "Read optional fields with .get() and answer 422 with the field's name.",
         "LUX keeps what came: after the mapping is corrected, replay the bodies from the Webhook inbox.",

@@ -85,7 +85,8 @@ def _of_mail(message: str, *, is_exception: bool) -> list[str]:
     found: list[str] = []
     first = _REPLY.search(message[:400])
     for match in [*_FURTHER_REPLY.finditer(message[:4000])][:5] or ([first] if first else []):
-        if not is_exception and not match.group(2):
+        # A number alone may be anything, but not after these words of LUX.
+        if not is_exception and not match.group(2) and "mail server says" not in message:
             continue
         found += [f"smtp {match.group(1)}", *([match.group(2)] if match.group(2) else [])]
     return found

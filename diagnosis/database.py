@@ -19,9 +19,7 @@ from diagnosis.base import (
 )
 from diagnosis.offers import (
     DISPOSE_POOLS,
-    DRAIN_SPOOLS,
     END_IDLE_TRANSACTIONS,
-    RELOAD_GUNICORN,
     START_DATABASE,
 )
 
@@ -177,7 +175,7 @@ SSL_LOST = Rule(
         codes=("08P01",),
     ),
     trap="Turning SSL off hides the sign and keeps the shared connection.",
-    repairs=(DISPOSE_POOLS, RELOAD_GUNICORN),
+    repairs=(DISPOSE_POOLS,),
     advice=(
         "Drop the pool's connections once.",
         "If several workers see it from their start on, the connection was opened before the fork: dispose of "
@@ -210,7 +208,7 @@ DOWN = Rule(
     cause="PostgreSQL does not run, or does not listen where LUX looks for it.",
     find=_database_down,
     trap="An empty new database starts too: check that the data folder is the right one before anything is created.",
-    repairs=(START_DATABASE, DRAIN_SPOOLS),
+    repairs=(START_DATABASE,),
     advice=(
         "`pg_lsclusters` or `systemctl status postgresql`: start it, and read its log when it does not stay up.",
         "Compare host and port with DATABASE_URL. What arrives meanwhile waits in the spools and is taken in "

@@ -121,14 +121,14 @@ def _hung_up(signal: Signal) -> bool:
     if signal.name in ("SMTPServerDisconnected", "SMTPHeloError", "SMTPTimeoutError"):
         return not has_reply
     if signal.name == "SMTPConnectError":
-        return "smtp 421" not in signal.codes
+        return not has_reply
     paths = [frame.partition("\t")[0] for frame in signal.frames]
     return signal.name in _NETWORK and any("/smtplib.py:" in path or "smtp_conversation" in path for path in paths)
 
 
 def _unreachable(scene: Scene) -> Match | None:
     said = _says(
-        r"No connection to the mail server", r"No secure connection to the mail server",
+        r"The mail server says -1\b", r"No connection to the mail server", r"No secure connection to the mail server",
         "The mail server closed the connection", "offers no STARTTLS", "STARTTLS extension not supported",
         "Connection unexpectedly closed",
         r"connect to \S{1,120}: (?:Connection (?:refused|timed out)|No route to host)",
@@ -171,6 +171,8 @@ _FAMILIES: dict[str, Find] = {
     ),
     "address": _address,
     "network": _unreachable,
+    "other": _says(codes=tuple(f"smtp {code}" for code in (500, 501, 502, 503, 504, 521, 523, 525, 541, 552, 554, 555,
+    556, 571))),
 }  # fmt: skip
 
 
@@ -313,4 +315,14 @@ PAUSED = Rule(
     ),
     repairs=(RESUME_CHANNEL,),
     advice=("Send a test message; when it arrives, resume the channel: the queue goes on where it stopped.",),
+)
+REFUSED = Rule(
+    key="mail-refused",
+    row="32, neighbour",
+    class_=CONFIGURATION,
+    cause="The mail server refuses for good (5xx), for a reason that only its own words tell.",
+    find=_claimed_by("other"),
+    trap="Sending the same again meets the same answer.",
+    advice=("Read the server's words in the evidence; they often name a page. Ask whoever runs the server.",),
+    gravity=0,
 )

@@ -162,7 +162,7 @@ KEY_REFUSED = Rule(
     "the old one.",
     find=_key_refused,
     trap="A corrected env file changes nothing in a process that runs already.",
-    repairs=(RESTART_UNIT, OPEN_CIRCUIT),
+    repairs=(RESTART_UNIT,),
     advice=(
         "Is the environment file newer than the process (`systemctl show lux -p ActiveEnterTimestamp`)? Then "
         "restart the unit.",
