@@ -155,7 +155,10 @@ class PlannedTask:
 
 @dataclass(frozen=True)
 class Agent:
-    """One of the eleven. Without tasks it is planned, and its page says what it will do."""
+    """One of the eleven. Without tasks it is planned, and its page says what it will do.
+
+    `role` is the least that its pages need: viewers read most agents' runs, server faults are for operators.
+    """
 
     key: str
     label: str
@@ -166,6 +169,7 @@ class Agent:
     reads: tuple[str, ...] = ()
     feeds: tuple[str, ...] = ()
     meanwhile: tuple[tuple[str, str], ...] = field(default=())
+    role: str = "viewer"
 
     @property
     def is_ready(self) -> bool:

@@ -84,6 +84,7 @@ def choices_of(words: dict[str, str]) -> tuple[tuple[str, str], ...]:
 Clean = BeforeValidator(cleaned)
 # What models and people write, by size; a longer text is refused with a sentence, never cut.
 Name = Annotated[str, Clean, StringConstraints(min_length=2, max_length=80), AfterValidator(one_line)]
+Key = Annotated[str, Clean, StringConstraints(min_length=1, max_length=40), AfterValidator(one_line)]
 Line = Annotated[str, Clean, StringConstraints(min_length=2, max_length=200), AfterValidator(one_line)]
 Words = Annotated[str, Clean, StringConstraints(min_length=2, max_length=700)]
 Prose = Annotated[str, Clean, StringConstraints(min_length=2, max_length=6000)]

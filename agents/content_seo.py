@@ -1,38 +1,19 @@
-"""Content & SEO: articles, briefs and page audits for the questions that people search for.
-
-Planned: give it tasks in the shape of agents/base.py, one after the other, and it opens by itself.
-"""
+"""Content & SEO: terms sorted into pages, briefs, articles, audits of pages, and one text made into others."""
 
 from __future__ import annotations
 
-from agents.base import Agent, PlannedTask
+from agents.base import Agent
+from agents.tasks.articles import ARTICLE, CONTENT_BRIEF
+from agents.tasks.keywords import KEYWORD_CLUSTERS
+from agents.tasks.page_audit import PAGE_AUDIT
+from agents.tasks.repurpose import REPURPOSE
 
 AGENT = Agent(
     key="content_seo",
     label="Content & SEO",
     verb_line="Plans and writes articles that people search for",
     icon="pen-line",
-    planned=(
-        PlannedTask(
-            "Keyword clusters", "What people ask, grouped by intent, with the page that should answer each group."
-        ),
-        PlannedTask(
-            "Brief and article",
-            "A brief first, then the article: title, address, description, text, questions with answers.",
-        ),
-        PlannedTask("On-page audit", "Each finding with its severity and the fix."),
-        PlannedTask("Repurpose", "One article as an e-mail, a post set and a short answer."),
-    ),
-    reads=(
-        "pages and articles",
-        "questions from forms",
-        "clicks on links",
-    ),
-    feeds=(
-        "articles",
-        "landing pages",
-        "the calendar",
-        "social posts",
-    ),
-    meanwhile=(("Write the newsletter with Email & CRM", "/agents/email_crm"),),
+    tasks=(ARTICLE, CONTENT_BRIEF, KEYWORD_CLUSTERS, PAGE_AUDIT, REPURPOSE),
+    reads=("the brand page", "what people clicked", "terms, pages and texts that you paste"),
+    feeds=("articles, briefs and audits as documents",),
 )

@@ -1,31 +1,16 @@
-"""Creative & Design: concepts, e-mail headers and graphics that keep to the brand.
-
-Planned: give it tasks in the shape of agents/base.py, one after the other, and it opens by itself.
-"""
+"""Creative & Design: ways to show a thing, briefs for pictures in every size, and a check against the brand."""
 
 from __future__ import annotations
 
-from agents.base import Agent, PlannedTask
+from agents.base import Agent
+from agents.tasks.creative import BRAND_CHECK, CONCEPTS, GRAPHIC, HEADER
 
 AGENT = Agent(
     key="creative_design",
     label="Creative & Design",
     verb_line="Turns a brief into concepts and checked artwork",
     icon="palette",
-    planned=(
-        PlannedTask("Concepts", "Headline, line beneath, call to action, layout, alternative text and palette."),
-        PlannedTask("E-mail header", "A header as a vector graphic, sized for e-mail."),
-        PlannedTask("Social graphic", "The same idea in each network's format."),
-        PlannedTask("Brand check", "Contrast and rule violations of a piece, listed with the fix."),
-    ),
-    reads=(
-        "the brand page",
-        "the assets you have",
-        "past creative",
-    ),
-    feeds=(
-        "assets",
-        "blocks of an e-mail",
-    ),
-    meanwhile=(("Choose the brand's colour", "/settings/brand"),),
+    tasks=(CONCEPTS, HEADER, GRAPHIC, BRAND_CHECK),
+    reads=("the brand page and its colour", "sizes of networks", "texts and colours that you paste"),
+    feeds=("briefs for designers and checks as documents",),
 )

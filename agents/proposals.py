@@ -14,7 +14,7 @@ from sqlalchemy.orm import selectinload
 from access import ROLE_RANK
 from accounts.audit import add_audit_entry
 from agents.actions import find_action, get_action, read_payload
-from agents.actions.base import Edit
+from agents.actions.base import Action, Edit
 from agents.base import ProposedAction
 from agents.drafts import get_result, get_version, list_failures, task_of
 from errors import Conflict, InputInvalid, LuxError, NotAllowed, NotFound
@@ -22,6 +22,7 @@ from extensions import db
 from models import AgentRun, Proposal, User
 
 LONGEST_NOTE = 500
+LOST_HOURS = 1
 DECIDED = {
     "done": "This proposal has been approved and carried out already.",
     "approved": "This proposal has been approved already.",
@@ -129,12 +130,32 @@ def approve_proposal(proposal_id: int, user: User, *, note: str = "", peer: str 
     try:
         payload = read_payload(action, proposal.payload)
         _decide(proposal, "done", user, note, peer)
+        if action.is_long:
+            return _carry_out_long(action, payload, proposal, user.id)
         proposal.outcome = action.carry_out(payload, proposal, user.id)
     except LuxError:
         db.session.rollback()
         raise
     db.session.commit()
     return proposal
+
+
+def _carry_out_long(action: Action[Any], payload: Any, proposal: Proposal, user_id: int) -> Proposal:
+    """Commits that it is approved, does it, and commits what came of it; what cannot be done now waits again."""
+    proposal.state, proposal_id = "approved", proposal.id
+    db.session.commit()
+    try:
+        outcome = action.carry_out(payload, proposal, user_id)
+    except LuxError:
+        db.session.rollback()
+        again = _lock(proposal_id)
+        again.state, again.decided_at, again.decided_by_id = "pending", None, None
+        db.session.commit()
+        raise
+    done = _lock(proposal_id)
+    done.state, done.outcome = "done", outcome
+    db.session.commit()
+    return done
 
 
 def refuse_proposal(proposal_id: int, user: User, *, note: str = "", peer: str | None = None) -> Proposal:
@@ -201,7 +222,16 @@ def supersede_proposals(schedule_id: int, run_id: int) -> int:
 
 
 def expire_proposals() -> int:
-    """Marks waiting proposals whose time is over; commits. For the clock; returns how many."""
+    """Marks waiting proposals whose time is over, and approved ones that were never finished; commits.
+
+    For the clock; returns how many expired.
+    """
+    lost = datetime.now(UTC) - timedelta(hours=LOST_HOURS)
+    db.session.execute(
+        update(Proposal)
+        .where(Proposal.state == "approved", Proposal.decided_at <= lost)
+        .values(state="failed", decision_note="LUX was stopped while it was carried out. Look at what is there.")
+    )
     expired = db.session.scalars(
         update(Proposal)
         .where(Proposal.state == "pending", Proposal.expires_at <= datetime.now(UTC))

@@ -1,31 +1,16 @@
-"""Sales Enablement: which lead first, what to do next, and the document to bring along.
-
-Planned: give it tasks in the shape of agents/base.py, one after the other, and it opens by itself.
-"""
+"""Sales Enablement: whom to talk to and why, what to say, and documents to hand over."""
 
 from __future__ import annotations
 
-from agents.base import Agent, PlannedTask
+from agents.base import Agent
+from agents.tasks.sales import LEAD_SCORES, NEXT_ACTIONS, ONE_PAGER, SALES_PROPOSAL
 
 AGENT = Agent(
     key="sales_enablement",
     label="Sales Enablement",
     verb_line="Scores leads and prepares the next conversation",
     icon="handshake",
-    planned=(
-        PlannedTask("Lead scores", "Fit and intent, with every point explained."),
-        PlannedTask("Next best actions", "What to do for whom, and why now."),
-        PlannedTask("Proposal and one-pager", "A document for one company from what LUX knows."),
-    ),
-    reads=(
-        "the contact's timeline",
-        "forms",
-        "campaign touches",
-    ),
-    feeds=(
-        "lead scores",
-        "tasks",
-        "automations",
-    ),
-    meanwhile=(("Look at who clicked", "/contacts"),),
+    tasks=(LEAD_SCORES, NEXT_ACTIONS, SALES_PROPOSAL, ONE_PAGER),
+    reads=("opens, clicks and what is known of contacts", "the brand page", "needs that you tell"),
+    feeds=("scores, actions and proposals as documents",),
 )

@@ -1,27 +1,17 @@
-"""Social Media & Community: posts for each network, the week's plan, and replies.
-
-Planned: give it tasks in the shape of agents/base.py, one after the other, and it opens by itself.
-"""
+"""Social Media & Community: posts for each network within its limits, a week of them, and replies to people."""
 
 from __future__ import annotations
 
-from agents.base import Agent, PlannedTask
+from agents.base import Agent
+from agents.tasks.replies import REPLIES
+from agents.tasks.social_posts import POST_SET, WEEK
 
 AGENT = Agent(
     key="social_media",
     label="Social Media & Community",
     verb_line="Drafts the week's posts and the replies",
     icon="share-2",
-    planned=(
-        PlannedTask("Post set", "One idea as a post for each network, with counts, tags and alternative text."),
-        PlannedTask("The week", "Posts with days and times, in the calendar."),
-        PlannedTask("Replies", "Answers to comments, as drafts for a person to send."),
-    ),
-    reads=(
-        "past posts",
-        "articles",
-        "the calendar",
-    ),
-    feeds=("post drafts in the calendar",),
-    meanwhile=(("Announce it by e-mail meanwhile", "/agents/email_crm"),),
+    tasks=(POST_SET, WEEK, REPLIES),
+    reads=("the brand page", "what people clicked", "the limits of networks", "comments that you paste"),
+    feeds=("posts and replies as documents",),
 )

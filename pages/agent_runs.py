@@ -14,7 +14,6 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from access import peer
-from agents import get_agent
 from agents.actions import get_action
 from agents.documents import document_of
 from agents.drafts import change_draft, get_result, get_version, restore_version, task_of
@@ -41,6 +40,7 @@ from models import AgentRun, AgentRunEvent
 from pages.agent_workspace import (
     RUN_STATUS,
     describe_run,
+    open_agent,
     run_address,
     show_time,
     show_workspace,
@@ -59,8 +59,8 @@ PREVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-sr
 @page.get("/<key>/runs/<int:run_id>")
 def show(key: str, run_id: int) -> ResponseReturnValue:
     """The workspace with a run: its stream while it goes on, its draft afterwards."""
-    agent = get_agent(key)
-    run = get_run(run_id, key)
+    agent = open_agent(key)
+    run = get_run(run_id, open_agent(key).key)
     if request.headers.get("HX-Request"):
         result = render_template("agents/_result.html", **describe_run(agent, run))
         runs = list_runs(agent.key)
@@ -73,7 +73,7 @@ def show(key: str, run_id: int) -> ResponseReturnValue:
 @page.get("/<key>/runs/<int:run_id>/events")
 def events(key: str, run_id: int) -> Response:
     """The run's events as a stream that a browser resumes by the number of the last one it saw."""
-    get_run(run_id, key)
+    get_run(run_id, open_agent(key).key)
     given = request.headers.get("Last-Event-ID") or request.args.get("after", "0")
     after = int(given) if given.isdigit() and len(given) < 10 else 0
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the documented way to the app itself
@@ -85,7 +85,7 @@ def events(key: str, run_id: int) -> Response:
 @page.post("/<key>/runs/<int:run_id>/stop")
 def stop(key: str, run_id: int) -> ResponseReturnValue:
     """Stops a run; what was drafted stays."""
-    get_run(run_id, key)
+    get_run(run_id, open_agent(key).key)
     stop_run(run_id)
     return redirect(run_address(key, run_id), 303)
 
@@ -93,7 +93,7 @@ def stop(key: str, run_id: int) -> ResponseReturnValue:
 @page.post("/<key>/runs/<int:run_id>/retry")
 def retry(key: str, run_id: int) -> ResponseReturnValue:
     """Tries a run again: with the model, from the partial draft, or with the playbook."""
-    get_run(run_id, key)
+    get_run(run_id, open_agent(key).key)
     wanted = request.form.get("way", "model")
     way: Way = next((one for one in WAYS if one == wanted), "model")
     try:
@@ -106,8 +106,8 @@ def retry(key: str, run_id: int) -> ResponseReturnValue:
 @page.post("/<key>/runs/<int:run_id>/draft")
 def save_draft(key: str, run_id: int) -> ResponseReturnValue:
     """Saves a person's edit as a version."""
-    agent = get_agent(key)
-    run = get_run(run_id, key)
+    agent = open_agent(key)
+    run = get_run(run_id, open_agent(key).key)
     try:
         change_draft(run_id, _read_draft(run), made_by=current_user.name)
     except InputInvalid as error:
@@ -121,7 +121,7 @@ def save_draft(key: str, run_id: int) -> ResponseReturnValue:
 @page.post("/<key>/runs/<int:run_id>/draft/autosave")
 def autosave(key: str, run_id: int) -> ResponseReturnValue:
     """Saves the edit while its author types."""
-    run = get_run(run_id, key)
+    run = get_run(run_id, open_agent(key).key)
     try:
         change_draft(run_id, _read_draft(run), made_by=current_user.name, is_autosave=True)
     except LuxError as error:
@@ -132,7 +132,7 @@ def autosave(key: str, run_id: int) -> ResponseReturnValue:
 @page.post("/<key>/runs/<int:run_id>/versions/<int:number>/restore")
 def restore(key: str, run_id: int, number: int) -> ResponseReturnValue:
     """Makes an older version the current one."""
-    get_run(run_id, key)
+    get_run(run_id, open_agent(key).key)
     restore_version(run_id, number, made_by=current_user.name)
     flash(f"Version {number} is the current one again.", "success")
     return redirect(run_address(key, run_id), 303)
@@ -141,7 +141,7 @@ def restore(key: str, run_id: int, number: int) -> ResponseReturnValue:
 @page.post("/<key>/runs/<int:run_id>/propose")
 def propose(key: str, run_id: int) -> ResponseReturnValue:
     """Sends all that the current version would do for approval."""
-    get_run(run_id, key)
+    get_run(run_id, open_agent(key).key)
     try:
         proposals = add_proposals(run_id)
     except Conflict as error:
@@ -156,7 +156,7 @@ def propose(key: str, run_id: int) -> ResponseReturnValue:
 @page.post("/<key>/runs/<int:run_id>/accept")
 def accept(key: str, run_id: int) -> ResponseReturnValue:
     """Approves one thing of the current version at once and leads to what it has made."""
-    get_run(run_id, key)
+    get_run(run_id, open_agent(key).key)
     try:
         proposal = carry_out_now(run_id, current_user, slot=request.form.get("slot"), peer=peer())
     except (Conflict, InputInvalid) as error:
@@ -169,7 +169,7 @@ def accept(key: str, run_id: int) -> ResponseReturnValue:
 @page.post("/<key>/runs/<int:run_id>/again")
 def again(key: str, run_id: int) -> ResponseReturnValue:
     """Starts a new run of the same brief, on today's figures."""
-    run = get_run(run_id, key)
+    run = get_run(run_id, open_agent(key).key)
     agent, task = task_of(run)
     brief = task.brief.model_validate(run.brief)
     fresh = start_run(agent, task, brief, user_id=current_user.id)
@@ -179,7 +179,7 @@ def again(key: str, run_id: int) -> ResponseReturnValue:
 @page.post("/<key>/runs/<int:run_id>/schedule")
 def schedule(key: str, run_id: int) -> ResponseReturnValue:
     """Repeats the run's brief on the clock."""
-    run = get_run(run_id, key)
+    run = get_run(run_id, open_agent(key).key)
     hour = request.form.get("hour", "")
     try:
         made = add_schedule(
@@ -199,7 +199,7 @@ def schedule(key: str, run_id: int) -> ResponseReturnValue:
 @page.get("/<key>/runs/<int:run_id>/preview")
 def preview(key: str, run_id: int) -> Response:
     """The draft as the mail that it would be, for a sandboxed frame."""
-    run = get_run(run_id, key)
+    run = get_run(run_id, open_agent(key).key)
     _, task = task_of(run)
     if task.preview is None:
         raise NotFound("This draft has no preview.")
@@ -213,7 +213,7 @@ def preview(key: str, run_id: int) -> Response:
 @page.get("/<key>/runs/<int:run_id>/document")
 def document(key: str, run_id: int) -> Response:
     """The draft as a markdown file."""
-    run = get_run(run_id, key)
+    run = get_run(run_id, open_agent(key).key)
     agent, task = task_of(run)
     version = wanted_version(run)
     by = "a playbook" if (run.result or {}).get("drafted_by") == "playbook" else run.model or "a model"

@@ -11,6 +11,7 @@ from flask import render_template, request, url_for
 
 import ai
 from access import has_role
+from agents import get_agent
 from agents.actions import find_action
 from agents.base import Agent, Task
 from agents.drafts import get_result, get_version, list_differences, list_failures, list_versions
@@ -24,7 +25,7 @@ from campaigns.audience_count import AudienceCount, count_audience
 from campaigns.brand import get_brand, list_links, measure_brand
 from campaigns.figures import list_recent_campaigns
 from config import current_settings
-from errors import NotFound
+from errors import NotAllowed, NotFound
 from models import AgentRun, AgentRunVersion
 
 VIEWS = ("draft", "edit", "diff", "preview")
@@ -45,6 +46,14 @@ def show_time(at: datetime | str | None) -> str:
     moment = datetime.fromisoformat(at) if isinstance(at, str) else at
     local = moment.astimezone(ZoneInfo(current_settings().timezone))
     return f"{local.day} {local:%b, %H:%M}"
+
+
+def open_agent(key: str) -> Agent:
+    """The agent, for whoever may see it. Raises NotFound, NotAllowed."""
+    agent = get_agent(key)
+    if not has_role(agent.role):
+        raise NotAllowed(f"{agent.label} needs the role {agent.role}.")
+    return agent
 
 
 def run_address(key: str, run_id: int) -> str:

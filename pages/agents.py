@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from agents import AGENTS, get_agent
+from agents import AGENTS
 from agents.figures import list_agent_states
 from agents.runs import Way, read_brief, start_run
 from agents.schedules import change_schedule, delete_schedule, get_schedule
@@ -16,6 +16,7 @@ from pages.agent_workspace import (
     RUN_STATUS,
     count_people,
     name_errors,
+    open_agent,
     run_address,
     show_time,
     show_workspace,
@@ -38,7 +39,7 @@ def index() -> str:
 @page.get("/<key>")
 def workspace(key: str) -> ResponseReturnValue:
     """An agent's workspace with an empty brief, or with one of the examples; of a planned agent, what it will do."""
-    agent = get_agent(key)
+    agent = open_agent(key)
     if not agent.is_ready:
         return render_template("agents/planned.html", agent=agent)
     task = task_or_first(agent, request.args.get("task", ""))
@@ -52,7 +53,7 @@ def workspace(key: str) -> ResponseReturnValue:
 @page.post("/<key>/runs")
 def start(key: str) -> ResponseReturnValue:
     """Starts a run from the brief."""
-    agent = get_agent(key)
+    agent = open_agent(key)
     task = task_or_first(agent, request.form.get("task", ""))
     try:
         brief = read_brief(task, request.form)
@@ -66,14 +67,14 @@ def start(key: str) -> ResponseReturnValue:
 @page.get("/<key>/audience")
 def audience(key: str) -> str:
     """How many people the chosen segment means, as a fragment."""
-    get_agent(key)
+    open_agent(key)
     return render_template("agents/_audience.html", count=count_people(request.args.get("segment_id", "")))
 
 
 @page.post("/<key>/schedules/<int:schedule_id>")
 def change(key: str, schedule_id: int) -> ResponseReturnValue:
     """Pauses a schedule, lets it go on, or deletes it."""
-    task = get_schedule(schedule_id, key).task
+    task = get_schedule(schedule_id, open_agent(key).key).task
     wanted = request.form.get("do", "")
     if wanted == "delete":
         delete_schedule(schedule_id)

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agents.actions import (
+    apply_repair,
     draft_email_campaign,
     draft_segment,
     pause_campaign,
@@ -26,6 +27,7 @@ ACTIONS: list[Action[Any]] = [
     reschedule_campaign.ACTION,
     retry_campaign.ACTION,
     replay_intake.ACTION,
+    apply_repair.ACTION,
 ]
 
 

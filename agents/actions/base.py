@@ -42,9 +42,10 @@ def cannot_undo(_outcome: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Action(Generic[PayloadT]):
-    """One thing that can be proposed. `carry_out` and `undo` may end the caller's transaction.
+    """One thing that can be proposed. `carry_out` and `undo` may end the caller's transaction by a commit.
 
     `accept` is the word on the button that does it at once, `done` what is said afterwards, `role` who may approve.
+    What works in many transactions of its own, with roll-backs, `is_long`: its approval is committed before it begins.
     """
 
     key: str
@@ -61,6 +62,7 @@ class Action(Generic[PayloadT]):
     edits: tuple[Edit, ...] = ()
     role: str = "marketer"
     days_valid: int = 14
+    is_long: bool = False
 
     @property
     def is_reversible(self) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from agents import get_agent
-from agents.base import Agent, Task
+from agents.base import Task
 from agents.drafts import get_result, get_version, list_failures
 from agents.proposals import approve_proposal, carry_out_now, find_address, undo_proposal
 from agents.runner import carry_out_run
@@ -135,7 +135,3 @@ def test_no_contact_reaches_the_model(model_app: Flask, server: OpenAIServer, ta
     server.answers = [answer()]
     run_words("opened in the last 30 days")
     assert "secret" not in str(server.requests).lower()
-
-
-def test_both_tasks_are_offered(email_crm: Agent) -> None:
-    assert [one.key for one in email_crm.tasks] == ["campaign", "segment"]

@@ -21,7 +21,7 @@ from agents.runner import carry_out_run
 from agents.runs import start_run
 from campaigns.brand import change_brand
 from extensions import db
-from models import AgentRun, AgentRunVersion, Campaign
+from models import AgentRun, AgentRunVersion, AgentSchedule, Campaign
 from tests.agents.conftest import BRAND
 from tests.fakes.openai_server import OpenAIServer
 from tests.makers import PASSWORD, make_user
@@ -52,7 +52,7 @@ def finish(client: FlaskClient, **changes: str) -> int:
 
 
 def test_the_tiles_lead_to_eleven_workspaces(sign_in: SignIn) -> None:
-    client = sign_in("viewer")
+    client = sign_in("operator")
     tiles = soup(client.get("/agents/"))
     links = {str(link["href"]) for link in tiles.select(".tile a")}
     for agent in AGENTS:
@@ -60,11 +60,25 @@ def test_the_tiles_lead_to_eleven_workspaces(sign_in: SignIn) -> None:
         page = soup(client.get(f"/agents/{agent.key}"))
         assert page.h1 is not None
         assert page.h1.get_text(strip=True) == agent.label
-        assert agent.is_ready or "planned and cannot be started yet" in page.get_text()
+        tabs = {link.get_text(" ", strip=True) for link in page.select("a")}
+        assert {task.label for task in agent.tasks} <= tabs
 
 
-def test_a_planned_agent_cannot_be_started(sign_in: SignIn) -> None:
-    assert sign_in("owner").post("/agents/analytics/runs", data=BRIEF).status_code == 404
+def test_faults_of_the_server_are_for_operators(app: Flask, sign_in: SignIn) -> None:
+    desk = "/agents/app_intelligence"
+    operator, marketer = sign_in("operator"), sign_in("marketer")
+    answer = operator.post(f"{desk}/runs", data={"task": "incidents"})
+    run_path = answer.headers["Location"].split("#")[0]
+    carry_out_run(int(run_path.rsplit("/", 1)[1]))
+    for path in (desk, run_path, f"{run_path}/events", f"{run_path}/document"):
+        assert operator.get(path).status_code == 200
+        assert marketer.get(path).status_code == 403
+    for path in (f"{desk}/runs", f"{run_path}/propose", f"{run_path}/schedule", f"{run_path}/again"):
+        assert marketer.post(path, data={"task": "incidents"}).status_code == 403
+
+
+def test_a_task_that_is_not_there_is_not_found(sign_in: SignIn) -> None:
+    assert sign_in("owner").post("/agents/analytics/runs", data={**BRIEF, "task": "mind_reading"}).status_code == 404
 
 
 def test_a_viewer_looks_and_cannot_start(sign_in: SignIn, count_rows: Callable[[str], int]) -> None:
@@ -308,6 +322,48 @@ def test_a_segment_is_made_of_words(app: Flask, sign_in: SignIn) -> None:
     assert client.post(f"{proposed}/edit", data={"name": "Our readers"}).status_code == 303
     made = client.post(f"{proposed}/approve").headers["Location"]
     assert "Our readers" in client.get(made).get_data(as_text=True)
+
+
+def test_a_document_is_downloaded_edited_and_offers_no_deed(app: Flask, sign_in: SignIn) -> None:
+    client = sign_in("marketer")
+    answer = client.post("/agents/brand_strategy/runs", data={"task": "positioning", "against": "The supermarket"})
+    run_path = answer.headers["Location"].split("#")[0]
+    carry_out_run(int(run_path.rsplit("/", 1)[1]))
+    page = client.get(run_path).get_data(as_text=True)
+    assert "Download as a document" in page
+    assert "Send for approval" not in page
+    document = client.get(f"{run_path}/document")
+    assert document.mimetype == "text/markdown"
+    assert "## Statement" in document.get_data(as_text=True)
+    assert client.post(f"{run_path}/draft", data={"statement": "We make tea for you."}).status_code == 303
+    assert "We make tea for you." in client.get(f"{run_path}?view=diff").get_data(as_text=True)
+    wrong = client.post(f"{run_path}/draft", data={"pillars.0.title": "x" * 200})
+    assert wrong.status_code == 422
+    assert soup(wrong).select_one('.error-summary a[href="#field-draft-pillars-0-title"]')
+    assert "document" in client.post(f"{run_path}/propose", follow_redirects=True).get_data(as_text=True)
+
+
+def test_a_brief_is_put_on_the_clock_and_taken_off_again(app: Flask, sign_in: SignIn) -> None:
+    client = sign_in("marketer")
+    run_id = finish(client)
+    assert client.post(f"{DESK}/runs/{run_id}/schedule", data={"every": "week", "hour": "99"}).status_code == 303
+    assert "On the clock" not in client.get(DESK).get_data(as_text=True)
+    client.post(f"{DESK}/runs/{run_id}/schedule", data={"every": "week", "hour": "8"})
+    page = client.get(DESK).get_data(as_text=True)
+    assert "On the clock" in page and "every week at 08:00" in page
+    schedule_id = db.session.scalars(select(AgentSchedule.id)).one()
+    client.post(f"{DESK}/schedules/{schedule_id}", data={"do": "pause"})
+    assert "Let it go on" in client.get(DESK).get_data(as_text=True)
+    assert client.post(f"/agents/analytics/schedules/{schedule_id}", data={"do": "delete"}).status_code == 404
+    client.post(f"{DESK}/schedules/{schedule_id}", data={"do": "delete"})
+    assert "On the clock" not in client.get(DESK).get_data(as_text=True)
+
+
+def test_a_brief_runs_again_on_todays_figures(app: Flask, sign_in: SignIn) -> None:
+    client = sign_in("marketer")
+    run_id = finish(client)
+    answer = client.post(f"{DESK}/runs/{run_id}/again")
+    assert f"/runs/{run_id}" not in answer.headers["Location"]
 
 
 def test_words_that_are_too_few_come_back(sign_in: SignIn) -> None:
