@@ -22,7 +22,10 @@ from models import AuditEntry, User
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sign_in": (
         "Signing in",
-        ("sign_in", "sign_in_failed", "second_factor_failed", "session_ended", "signed_out", "signed_out_everywhere"),
+        (
+            "sign_in", "sign_in_failed", "second_factor_failed", "session_ended", "signed_out", "signed_out_everywhere",
+            "replit_sign_in_refused", "replit_session_ended",
+        ),
     ),
     "accounts": (
         "Accounts and roles",
@@ -31,11 +34,13 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
             "user_changed", "user_deleted", "name_changed", "password_changed", "password_reset_asked",
             "password_reset", "password_link_made", "new_address_asked", "address_changed", "second_factor_on",
             "second_factor_off", "second_factor_reset", "recovery_codes_renewed",
+            "replit_account_made", "replit_linked", "replit_unlinked",
         ),
     ),
     "tokens": (
         "Tokens and credentials",
-        ("token_made", "token_revoked", "token_used", "webhook_credential_made", "webhook_credential_revoked"),
+        ("token_made", "token_revoked", "token_used", "webhook_credential_made", "webhook_credential_revoked",
+         "session_secret_first_used"),
     ),
 }  # fmt: skip
 # Actions of other areas, by how their names begin: "campaign_launched", "proposal_approved".

@@ -96,18 +96,6 @@ def refresh_tokens(session_token: str, ask: Callable[[str, ReplitIdentity], Toke
     return row.expires_at
 
 
-def drop_tokens(oauth_id: int, *, actor: str) -> bool:
-    """Forgets one session's tokens and ends that session, so that its person signs in again; commits."""
-    row = db.session.get(ReplitOAuth, oauth_id)
-    if row is None:
-        return False
-    row.session.ended_at = row.session.ended_at or datetime.now(UTC)
-    add_audit_entry("replit_tokens_dropped", actor=actor, subject=row.identity.username)
-    db.session.delete(row)
-    db.session.commit()
-    return True
-
-
 def _due_at(row: ReplitOAuth) -> datetime:
     if row.refresh_token is None:
         # Nothing to renew with: the session lives by LUX's own limits.

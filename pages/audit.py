@@ -47,8 +47,16 @@ WORDS = {
     "password_reset": "Password chosen anew by mail",
     "new_address_asked": "New address asked for",
     "audit_exported": "Audit trail exported",
+    "replit_sign_in_refused": "Sign-in with Replit refused",
+    "replit_session_ended": "Sign-in taken back by Replit",
+    "replit_account_made": "Came from Replit for the first time",
+    "replit_linked": "Replit linked",
+    "replit_unlinked": "Replit unlinked",
+    "session_secret_first_used": "New SESSION_SECRET in use",
 }
-KIND_STATUS = {"sign_in_failed": "warn", "second_factor_failed": "warn", "user_refused": "warn", "user_deleted": "warn"}
+KIND_STATUS = dict.fromkeys(
+    ("sign_in_failed", "second_factor_failed", "user_refused", "user_deleted", "replit_sign_in_refused"), "warn"
+)
 
 
 @page.app_template_global("audit_words")

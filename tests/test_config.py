@@ -78,3 +78,32 @@ def test_every_setting_is_shown_and_secrets_are_not(tmp_path: Path) -> None:
     rows = load_settings({"LUX_DATA_DIR": str(tmp_path), **secrets}, dotenv=None).masked()
     assert [row[0] for row in rows] == [row.name for row in SETTINGS]
     assert "canary" not in str(rows)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "changes"),
+    [
+        ("http://id.example/oidc", {}),
+        ("http://127.0.0.1.id.example/oidc", {}),
+        ("http://localhost:9/oidc", PRODUCTION),
+        ("ftp://id.example", {}),
+    ],
+)
+def test_a_sign_in_provider_that_others_could_listen_to_is_refused(
+    tmp_path: Path, issuer: str, changes: dict[str, str]
+) -> None:
+    with pytest.raises(SettingInvalid) as caught:
+        load_settings({"LUX_DATA_DIR": str(tmp_path), **changes, "ISSUER_URL": issuer}, dotenv=None)
+    assert caught.value.setting == "ISSUER_URL"
+
+
+def test_a_provider_on_this_machine_may_speak_http_in_development(tmp_path: Path) -> None:
+    given = {"LUX_DATA_DIR": str(tmp_path), "ISSUER_URL": "http://localhost:3000/oidc/"}
+    assert load_settings(given, dotenv=None).issuer_url == "http://localhost:3000/oidc"
+
+
+def test_on_replit_its_first_domain_is_the_address_unless_another_is_given(tmp_path: Path) -> None:
+    given = {"LUX_DATA_DIR": str(tmp_path), "REPLIT_DOMAINS": "lux.replit.example, other.example"}
+    assert load_settings(given, dotenv=None).lux_public_url == "https://lux.replit.example"
+    own = load_settings({**given, "LUX_PUBLIC_URL": "https://lux.example"}, dotenv=None)
+    assert own.lux_public_url == "https://lux.example"

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from accounts.encryption import decrypt
-from accounts.replit_tokens import drop_tokens, find_id_token
+from accounts.replit_tokens import find_id_token
 from extensions import db
 from models import AuditEntry, ReplitOAuth
 from tests.fakes.oidc_provider import ID_TOKEN_LIES, TOKEN_LIES, OidcProvider
@@ -185,11 +185,8 @@ def test_twenty_requests_at_once_renew_once(replit_app: Flask, provider: OidcPro
     assert not provider.chains[0].is_ended
 
 
-def test_dropping_the_tokens_ends_the_session_and_is_written_down(replit_app: Flask, provider: OidcProvider) -> None:
+def test_the_id_token_is_read_back_for_signing_out(replit_app: Flask, provider: OidcProvider) -> None:
     client = sign_in(replit_app)
     with client.session_transaction() as cookie:
         assert (find_id_token(cookie["token"]) or "").count(".") == 2
-    assert drop_tokens(stored().id, actor="LUX")
-    assert not drop_tokens(10**9, actor="LUX")
-    assert "Nobody is signed in" in who(client)
-    assert "replit_tokens_dropped" in db.session.scalars(select(AuditEntry.action)).all()
+    assert find_id_token("another browser") is None
