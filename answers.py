@@ -120,7 +120,8 @@ def answer_database_gone(error: OperationalError) -> ResponseReturnValue:
 
 def answer_unexpected(error: Exception) -> ResponseReturnValue:
     """A fault of LUX itself: logged in full, told in one sentence without its text."""
-    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    # Never the path itself: in some of them a one-time link's token stands.
+    log.error("%s %s failed", request.method, request.url_rule or "(no route)", exc_info=error)
     return answer(
         500, "Something went wrong", "LUX made a mistake. It has been written down; nothing you sent is lost."
     )

@@ -326,7 +326,7 @@ def _thread_hook(handler: ErrorLogger) -> Any:
     def hook(arguments: threading.ExceptHookArgs) -> None:
         name = arguments.thread.name if arguments.thread else "?"
         handler.capture(arguments.exc_value, place=f"thread {name}", severity="critical")
-        threading.__excepthook__(arguments)
+        _say_error(handler, arguments.exc_value)
 
     return hook
 
@@ -338,9 +338,18 @@ def _process_hook(handler: ErrorLogger) -> Any:
         if not issubclass(kind, KeyboardInterrupt):
             words = [word for word in sys.argv[1:8] if word in COMMANDS]
             handler.capture(error, place=" ".join(["command", *words]), severity="critical")
-        sys.__excepthook__(kind, error, trace)
+            _say_error(handler, error)
+        else:
+            sys.__excepthook__(kind, error, trace)
 
     return hook
+
+
+def _say_error(handler: ErrorLogger, error: BaseException | None) -> None:
+    """Tells of an error on stderr as Python does, without secrets: it is gunicorn's log, or the journal."""
+    with contextlib.suppress(Exception):
+        if error is not None:
+            sys.stderr.write(handler.redactor.text("".join(tracebacks.format_exception(error))))
 
 
 def _request_facts() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from config import load_settings
 from diagnostics.worker_deaths import AbortNotes, DeathWatch, capture_abort
+from lib.app_log import RedactingFormatter
 from scheduler import Clock
 
 settings = load_settings()
@@ -68,6 +69,8 @@ def post_worker_init(worker: Any) -> None:
     log.removeHandler(deaths)
     # What breaks outside of Flask, such as in the middle of a stream, gunicorn alone sees.
     errors = worker.wsgi.extensions["lux_errors"]
+    for handler in log.handlers:
+        handler.setFormatter(RedactingFormatter(handler.formatter, errors.redactor))
     log.addHandler(errors)
     # From the first moment on, for what dead processes have left in the spool.
     errors.start()

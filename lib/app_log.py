@@ -38,6 +38,17 @@ class AppLogFormatter(logging.Formatter):
         return f"\n{CONTINUED}".join(text.splitlines())
 
 
+class RedactingFormatter(logging.Formatter):
+    """Somebody else's format, without secrets."""
+
+    def __init__(self, inner: logging.Formatter | None, redactor: Redactor) -> None:
+        super().__init__()
+        self.inner, self.redactor = inner or logging.Formatter(), redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.redactor.text(self.inner.format(record))
+
+
 class AppLogFile(logging.handlers.WatchedFileHandler):
     """The file, opened when first needed and again after a rotation; a full disk or a missing folder stops nothing."""
 

@@ -57,6 +57,11 @@ _HEADER = re.compile(
 _AUTHORIZATION = re.compile(
     r"\b(bearer|basic)(\s+|%20|\+)(?-i:(?=[A-Za-z0-9+/._~-]*[0-9A-Z=_]))[A-Za-z0-9+/._~-]{8,}={0,2}", re.IGNORECASE
 )
+# A mapping as Python or JSON show it: the key tells, as it does in a mapping itself.
+_QUOTED = re.compile(
+    r"""((?P<mark>\\?["'])(?P<key>[\w.\- \[\]]{2,60})(?P=mark)\s{0,3}:\s{0,3})"""
+    r"""(b?(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\\"(?:[^"\\]|\\[^"])*\\"))"""
+)
 _PAIR = re.compile(rf"""(["'][\w.-]{{0,40}}{_NAME}["']\s*,\s*)b?(?:"[^"]*"|'[^']*')""", re.IGNORECASE)
 _OPTION = re.compile(rf"(--?[\w-]{{0,40}}{_NAME}\s+)(?![-\s])\S+", re.IGNORECASE)
 _SQL = re.compile(r"\b(password|identified\s+by)(\s+)(?:'(?:[^']|'')*'|\"[^\"]*\")", re.IGNORECASE)
@@ -215,6 +220,14 @@ def _mask_assigned(match: re.Match[str]) -> str:
     return f"{name}{MASK}"
 
 
+def _mask_quoted(match: re.Match[str]) -> str:
+    if not is_secret_key(match["key"]) or _COUNT_KEY.search(match["key"]) or MASK in match.group(4):
+        return match.group()
+    return (
+        f"{match.group(1)}'{MASK}'" if match["mark"] == "'" else f"{match.group(1)}{match['mark']}{MASK}{match['mark']}"
+    )
+
+
 def _names_secret(lower: str) -> bool:
     return (
         "pass" in lower or "token" in lower or "key" in lower or "secret" in lower or "pwd" in lower
@@ -252,6 +265,7 @@ _NAMED_RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = (
 )
 _RULES: tuple[tuple[Callable[[str, str], bool], re.Pattern[str], Replacement], ...] = (
     (lambda t, _: "PRIVATE KEY" in t, _PEM, MASK),
+    (lambda t, _: "': " in t or '":' in t or '": ' in t, _QUOTED, _mask_quoted),
     (lambda t, _: "@" in t and "://" in t, _URL_LOGIN, rf"\1{MASK}@"),
     (lambda _, low: "hooks" in low, _HOOK, rf"\1{MASK}"),
     (lambda t, _: "eyJ" in t, _JWT, MASK),

@@ -76,9 +76,9 @@ class Lux:
         finally:
             connection.close()
 
-    def start_web(self, *before: str) -> None:
+    def start_web(self, *before: str, application: str = "app:create_app()") -> None:
         """Starts gunicorn and waits until it answers; `before` are words that stand before its command."""
-        gunicorn = [*before, sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "app:create_app()"]
+        gunicorn = [*before, sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", application]
         self.web = self._start("web", gunicorn)
         wait_until(self._answers, f"the web process to answer (see {self.logs['web']})", READY_TIMEOUT_SECONDS)
 
