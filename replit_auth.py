@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from functools import cached_property
 
 from flask import current_app, flash, g, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -326,11 +327,11 @@ class TemplateView:
         """The view that signs this browser out: at both ends, if it came through Replit."""
         return "replit_auth.log_out" if self.came_through else "sign_in.sign_out"
 
-    @property
+    @cached_property
     def identity(self) -> ReplitIdentity | None:
         return find_identity_of(current_user.id)
 
-    @property
+    @cached_property
     def identities(self) -> dict[int, ReplitIdentity]:
         return list_identities()
 

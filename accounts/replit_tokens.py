@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, select, text
+from sqlalchemy.exc import OperationalError
 
 from accounts.audit import add_audit_entry
 from accounts.encryption import Undecryptable, decrypt, encrypt
@@ -66,15 +67,13 @@ def refresh_tokens(session_token: str, ask: Callable[[str, ReplitIdentity], Toke
     A provider that is away is asked again in a minute; until then, and at most until its absolute end, the session
     stays. Raises Refused, and ends the session, when the provider takes the sign-in back.
     """
-    db.session.execute(text(f"SET LOCAL lock_timeout = '{LONGEST_WAIT}'"))
-    row = db.session.scalar(
-        select(ReplitOAuth)
-        .join(UserSession)
-        .where(_is(session_token), UserSession.ended_at.is_(None))
-        .with_for_update(of=ReplitOAuth)
-        .execution_options(populate_existing=True)
-    )
     now = datetime.now(UTC)
+    try:
+        row = _locked(session_token)
+    except OperationalError:
+        # Somebody else has been waiting for the provider all this time.
+        db.session.rollback()
+        return now + timedelta(seconds=RETRY_SECONDS)
     due = _due_at(row) if row is not None else None
     if row is None or due is None or due > now:
         db.session.rollback()
@@ -94,6 +93,17 @@ def refresh_tokens(session_token: str, ask: Callable[[str, ReplitIdentity], Toke
     row.expires_at, row.refreshed_at, row.retry_at = tokens.ends_at(), now, None
     db.session.commit()
     return row.expires_at
+
+
+def _locked(session_token: str) -> ReplitOAuth | None:
+    db.session.execute(text(f"SET LOCAL lock_timeout = '{LONGEST_WAIT}'"))
+    return db.session.scalar(
+        select(ReplitOAuth)
+        .join(UserSession)
+        .where(_is(session_token), UserSession.ended_at.is_(None))
+        .with_for_update(of=ReplitOAuth)
+        .execution_options(populate_existing=True)
+    )
 
 
 def _due_at(row: ReplitOAuth) -> datetime:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from html import unescape
 
 import pytest
 from flask import Flask
 
 from accounts.replit_refusals import SENTENCES
+from diagnostics.checks import check_replit
 from extensions import db
 from models import ReplitOAuth, User, UserSession
 from tests.fakes.oidc_provider import ALL_LIES, PLANTED, WITHOUT_AT_HASH, OidcProvider
@@ -67,6 +69,19 @@ def test_a_provider_that_is_away_is_said_plainly_and_not_asked_by_everybody(
         assert answer.status_code == 503
         assert SENTENCES["provider_unreachable"] in unescape(answer.get_data(as_text=True))
     assert len(provider.asked(".well-known/openid-configuration")) == 1
+
+
+def test_health_says_whether_people_can_sign_in_with_replit(
+    replit_app: Flask, provider: OidcProvider, make_app: Callable[..., Flask]
+) -> None:
+    assert (check_replit().status, check_replit().value) == ("pass", 0)
+    provider.lies = ["description comes later"]
+    _browser(replit_app).get("/auth/replit_auth/login")
+    found = check_replit()
+    assert (found.status, found.value) == ("warn", 1)
+    with make_app().app_context():
+        assert check_replit().status == "pass"
+        assert check_replit().text.startswith("Not configured")
 
 
 def test_keys_that_come_too_slowly_are_not_waited_for(replit_app: Flask, provider: OidcProvider) -> None:

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
+from accounts import replit_tokens
 from accounts.encryption import decrypt
 from accounts.replit_tokens import find_id_token
 from extensions import db
@@ -183,6 +184,18 @@ def test_twenty_requests_at_once_renew_once(replit_app: Flask, provider: OidcPro
         assert list(pool.map(ask, range(20))) == [200] * 20
     assert len(refreshes(provider)) == 1
     assert not provider.chains[0].is_ended
+
+
+def test_whoever_waits_too_long_for_another_goes_on_signed_in(
+    replit_app: Flask, provider: OidcProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replit_tokens, "LONGEST_WAIT", "100ms")
+    client = sign_in(replit_app)
+    end_tokens(client)
+    with db.engine.connect() as other:
+        other.execute(text("SELECT 1 FROM replit_oauth FOR UPDATE"))
+        assert client.get(PAGE).status_code == 200
+    assert refreshes(provider) == []
 
 
 def test_the_id_token_is_read_back_for_signing_out(replit_app: Flask, provider: OidcProvider) -> None:

@@ -11,6 +11,7 @@ The person at the provider is named by the header X-Person, otherwise it is the 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import hmac
@@ -401,7 +402,9 @@ def _make_handler(provider: OidcProvider) -> type[BaseHTTPRequestHandler]:
             if status == 302:
                 self.send_header("Location", "http://evil.example/")
             self.end_headers()
-            self.wfile.write(content)
+            # Whoever did not wait is gone.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Silence."""
