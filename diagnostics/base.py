@@ -26,6 +26,7 @@ class Finding:
     advice: str = ""
     checked_at: datetime | None = None
     took_ms: float | None = None
+    details: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,5 +66,6 @@ def as_json(finding: Finding) -> dict[str, Any]:
         "output": finding.text,
         "advice": finding.advice or None,
         "took_ms": finding.took_ms,
+        "details": list(finding.details) or None,
     }
     return {name: value for name, value in row.items() if value is not None}

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 from sqlalchemy import text
 
 import processes
@@ -14,9 +15,12 @@ import schema
 from accounts.replit_refusals import count_provider_troubles
 from config import current_settings
 from diagnostics.base import FAIL, PASS, WARN, Finding
+from diagnostics.jobs import LEADER_SECONDS, list_jobs
 from error_logger import error_logger
 from extensions import db
+from lib.systemd_unit import find_unit
 
+UNITS_FOLDER = Path("/etc/systemd/system")
 STALE_WORKER_SECONDS = 60
 OLD_TASK_SECONDS = 300
 OLD_BODY_SECONDS = 120
@@ -75,15 +79,19 @@ def check_worker() -> Finding:
 
 
 def check_clock() -> Finding:
-    """Who leads the clock, and how each job's last run ended."""
-    leaders = processes.list_heartbeats("clock", 30)
-    runs = processes.list_last_runs()
-    wrong = sorted(name for name, run in runs.items() if run.state in ("failed", "lost"))
+    """Who leads the clock, how each job's last run ended, and when the next one is."""
+    leaders = processes.list_heartbeats("clock", LEADER_SECONDS)
+    jobs = list_jobs()
+    details = tuple(job.as_json() for job in jobs)
+    wrong = [job.name for job in jobs if job.state in ("failed", "lost")]
     if not leaders:
-        return Finding(WARN, "No process leads the clock.", advice="It is taken over within 15 s; is a web process up?")
+        advice = "It is taken over within 15 s; is a web process up?"
+        return Finding(WARN, "No process leads the clock.", advice=advice, details=details)
     if wrong:
-        return Finding(WARN, f"Last run failed: {', '.join(wrong)}.", len(wrong), "jobs", "Look at the error groups.")
-    return Finding(PASS, f"One process leads; {len(runs)} jobs have run.", len(runs), "jobs")
+        advice = "Look at the error groups."
+        return Finding(WARN, f"Last run failed: {', '.join(wrong)}.", len(wrong), "jobs", advice, details=details)
+    leader = leaders[0].detail.get("process", "?")
+    return Finding(PASS, f"Process {leader} leads; {len(jobs)} jobs.", len(jobs), "jobs", details=details)
 
 
 def check_inbox() -> Finding:
@@ -166,12 +174,21 @@ def check_clock_offset() -> Finding:
 def check_model() -> Finding:
     """Whether this very process has a model's key; a key exported in a shell does not reach a systemd unit."""
     settings = current_settings()
+    unit = find_unit(UNITS_FOLDER, settings.systemd_unit)
+    if settings.openai_api_key and unit is not None and unit.is_newer_than(psutil.Process().create_time()):
+        text = "This process has a key, and the environment file was changed after it had started."
+        return Finding(WARN, text, advice=f"`systemctl restart {unit.name}` takes the change over.")
     if settings.openai_api_key:
         return Finding(PASS, f"This process has a key; the model is {settings.openai_model}.")
     advice = (
         "Put OPENAI_API_KEY into the environment file and name it in the unit, `EnvironmentFile=/etc/lux/lux.env`, "
         "then restart: a key exported in a shell does not reach a systemd unit. In development put it into .env."
     )
+    if unit is not None:
+        advice = (
+            f"A key exported in a shell does not reach {unit.name}. Its unit says {unit.lines()}: put "
+            f"OPENAI_API_KEY=… into that file, then `systemctl restart {unit.name}`."
+        )
     return Finding(WARN, "No key: agents work from their playbooks.", advice=advice)
 
 

@@ -31,6 +31,7 @@ CHECKS: list[Check] = [
     Check("disk", "Disk", checks.check_disk),
     Check("memory", "Memory", checks.check_memory),
     Check("certificate", "Certificate", slow_checks.check_certificate, is_slow=True),
+    Check("logs", "Log access", slow_checks.check_logs, is_slow=True),
     Check("clock_offset", "Clock offset", checks.check_clock_offset),
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from channels import find_channel
@@ -10,6 +10,10 @@ from channels.base import ChannelError
 from channels.certificate import find_certificate_end
 from config import current_settings
 from diagnostics.base import FAIL, PASS, WARN, Finding
+from log_reader import SOURCES, Budget, State, read_source
+
+LOOK_BACK = timedelta(hours=1)
+SMALL_BUDGET = Budget(lines=5, bytes=65_536, seconds=1.0)
 
 
 def check_mail_server() -> Finding:
@@ -24,6 +28,20 @@ def check_mail_server() -> Finding:
     except ChannelError as error:
         return Finding(FAIL, f"The mail server refuses: {error}", advice="Check SMTP_URL, then resume the channel.")
     return Finding(PASS, "The mail server answers.")
+
+
+def check_logs() -> Finding:
+    """Whether LUX may read the four logs. One that is not on this machine is no trouble."""
+    readings = [read_source(name, since=datetime.now(UTC) - LOOK_BACK, budget=SMALL_BUDGET) for name in SOURCES]
+    details = tuple({"source": one.source, "state": str(one.state), "text": one.sentence} for one in readings)
+    refused = [one for one in readings if one.state in (State.NOT_PERMITTED, State.REFUSED)]
+    if refused:
+        names = ", ".join(one.source for one in refused)
+        advice = " ".join(dict.fromkeys(one.sentence for one in refused))
+        return Finding(WARN, f"LUX may not read: {names}.", len(refused), "sources", advice, details=details)
+    found = [one.source for one in readings if one.state in (State.READ, State.EMPTY)]
+    text = f"Readable: {', '.join(found)}." if found else "None of the four logs is on this machine."
+    return Finding(PASS, text, len(found), "sources", details=details)
 
 
 def check_certificate() -> Finding:

@@ -36,7 +36,13 @@ class Journal:
 
     def arguments(self, lines: int, since: datetime | None, until: datetime | None, after: str | None) -> list[str]:
         """What to run. Every value stands in one word with its option, so that none can become an option."""
-        return self._arguments([f"--unit={self.unit}"], lines, since, until, after)
+        return self._arguments([f"--unit={unit}" for unit in self.units()], lines, since, until, after)
+
+    def units(self) -> list[str]:
+        """The unit and its worker's, `x.service` and `x-worker.service`; a pattern stands for itself."""
+        stem, dot, kind = self.unit.rpartition(".service")
+        is_plain = bool(stem) and not kind and not set(stem) & set("*?[")
+        return [self.unit, f"{stem}-worker{dot}"] if is_plain else [self.unit]
 
     def kernel_arguments(
         self, lines: int, since: datetime | None, until: datetime | None, after: str | None

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from diagnostics.health import check_health
+from diagnostics.jobs import LEADER_SECONDS, list_jobs
 from error_groups import (
     GroupFilter,
     get_group,
@@ -25,6 +26,7 @@ from lib.charts import Series, bar_chart, sparkline_path
 from lib.release import release_name
 from models import ERROR_STATES, SEVERITIES
 from pages.repairs import read_card
+from processes import list_heartbeats
 from receipts.reports import read_notes
 
 page = Blueprint("diagnostics", __name__)
@@ -42,6 +44,13 @@ STATE = {
     "still_failing": ("danger", "Still failing"),
     "needs_human": ("waiting", "Needs a person"),
     "regressed": ("danger", "Came back"),
+}
+RUN = {
+    "done": ("success", "Done"),
+    "running": ("running", "Running"),
+    "failed": ("danger", "Failed"),
+    "lost": ("warn", "Lost with its process"),
+    "not run yet": ("waiting", "Not run yet"),
 }
 SEVERITY = {"error": ("warn", "Error"), "warning": ("neutral", "Warning"), "critical": ("danger", "Critical")}
 
@@ -62,6 +71,14 @@ def index() -> str:
 def health() -> str:
     """The health tiles as a fragment; each tile stands for itself."""
     return render_template("diagnostics/_health.html", health=check_health())
+
+
+@page.get("/jobs")
+def jobs() -> str:
+    """The clock's jobs: when each ran last, how it ended, when it runs next."""
+    leaders = list_heartbeats("clock", LEADER_SECONDS)
+    leader = leaders[0].detail.get("process") if leaders else None
+    return render_template("diagnostics/jobs.html", jobs=list_jobs(), leader=leader, words=RUN)
 
 
 @page.get("/groups")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+import processes
 from diagnostics.alerts import send_error_digest
-from diagnostics.health import run_slow_checks
+from diagnostics.health import CHECKS, check_health, run_slow_checks
 from error_groups import clear_resolved
 from error_logger import ErrorLogger, error_logger
 from extensions import db
+from lib.timetable import Every
 from models import ErrorGroup, ErrorHour
+from scheduler import Job, run_slot
 from tests import makers
 from tests.fakes.smtp_server import SmtpServer
 
@@ -154,9 +158,39 @@ def test_health_tiles_say_what_to_do(sign_in: SignIn) -> None:
 
 
 def test_the_slow_checks_are_made_by_the_clock_and_read_from_the_table(app: Flask, sign_in: SignIn) -> None:
-    assert run_slow_checks() == 2
+    assert run_slow_checks() == sum(check.is_slow for check in CHECKS) == 3
     page = sign_in("operator").get("/diagnostics/health").get_data(as_text=True)
     assert "mail goes to the test outbox" in page
+
+
+def test_the_clocks_jobs_are_listed_with_their_last_and_next_run(app: Flask, sign_in: SignIn) -> None:
+    client = sign_in("operator")
+    assert "No job has run yet" in client.get("/diagnostics/jobs").text
+    run_slot(Job("brew_tea", Every(60), lambda: None), datetime.now(UTC), "machine:1")
+    run_slot(Job("spill_tea", Every(60), lambda: 1 / 0), datetime.now(UTC), "machine:1")
+    following = {"brew_tea": (datetime.now(UTC) + timedelta(minutes=1)).isoformat()}
+    processes.add_heartbeat("clock", "leader", {"process": "machine:1", "next": following, "due": {}})
+    page = client.get("/diagnostics/jobs").text
+    for words in ("machine:1", "brew_tea", "Done", "spill_tea", "Failed", "ZeroDivisionError"):
+        assert words in page
+    assert page.count("<time datetime=") == 3
+    clock = next(finding for check, finding in check_health().findings if check.key == "clock")
+    assert [(row["job"], row["state"]) for row in clock.details] == [("brew_tea", "done"), ("spill_tea", "failed")]
+
+
+def test_a_log_that_lux_must_not_read_is_told_with_what_to_do(
+    make_app: Callable[..., Flask], app: Flask, tmp_path: Path
+) -> None:
+    (tmp_path / "nginx.log").symlink_to("/etc/passwd")
+    (tmp_path / "gunicorn.err").touch()
+    settings = {"NGINX_ERROR_LOG": "nginx.log", "GUNICORN_ERROR_LOG": "gunicorn.err", "APP_LOG": "none/app.log"}
+    other = make_app(**{name: str(tmp_path / value) for name, value in settings.items()})
+    with other.app_context():
+        run_slow_checks()
+        finding = next(finding for check, finding in check_health().findings if check.key == "logs")
+    assert finding.status == "warn"
+    assert "nginx" in finding.text and "gunicorn" not in finding.text
+    assert finding.advice
 
 
 def test_a_digest_tells_operators_of_new_groups_once(make_app: Callable[..., Flask], app: Flask) -> None:
