@@ -115,7 +115,7 @@ def _header(token: str) -> dict[str, Any]:
 def _verified(token: str, key: jwt.PyJWK, issuer: str, client_id: str) -> dict[str, Any]:
     options: Options = {"require": REQUIRED}
     try:
-        return jwt.decode(
+        claims = jwt.decode(
             token,
             key,
             algorithms=[ALGORITHM],
@@ -127,6 +127,9 @@ def _verified(token: str, key: jwt.PyJWK, issuer: str, client_id: str) -> dict[s
     except jwt.PyJWTError as error:
         reason = next((name for kind, name in REASONS.items() if isinstance(error, kind)), "id_token_malformed")
         raise IdTokenInvalid(reason) from error
+    if not all(isinstance(claims[name], int | float) and not isinstance(claims[name], bool) for name in ("exp", "iat")):
+        raise IdTokenInvalid("id_token_malformed")
+    return claims
 
 
 def _claims(claims: Mapping[str, Any], issuer: str, subject: str) -> Claims:
