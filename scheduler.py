@@ -60,7 +60,7 @@ JOBS: list[Job] = [
     Job("run_slow_checks", Every(300), health.run_slow_checks),
     Job("import_logs", Every(15), log_import.import_logs),
     Job("repair", Every(6 * 3600), auto_repair_service.repair_by_clock),
-    Job("verify_repairs", Every(60), auto_repair_service.verify_open),
+    Job("verify_repairs", Every(15), auto_repair_service.verify_open),
     Job("send_error_digest", Every(300), alerts.send_error_digest),
     Job("clear_resolved", Daily(2, 0), lambda: error_groups.clear_resolved(48)),
     Job("forget_old_records", Every(3600), processes.forget_old_records),

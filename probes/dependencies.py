@@ -169,6 +169,9 @@ DEPENDENCIES: list[Dependency] = [
         ("ChannelRefused", "ChannelUnavailable", "smtp", "SMTP", "mail"),
     ),
     Dependency(
+        "channel", "dependency", "look at the e-mail channel", "it may send", is_channel_open, ("mail-channel",),
+    ),
+    Dependency(
         "disk", "configuration", "write 64 KiB to LUX_DATA_DIR", "the disk takes it", write_sample,
         ("DiskFull", "disk", "no-space"),
     ),

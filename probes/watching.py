@@ -16,6 +16,7 @@ from extensions import db
 from models import ErrorGroup, ErrorLog, RepairPlan, RepairVerification
 from probes.base import TestResult
 from probes.dependencies import find_dependencies, run_dependency_probe
+from probes.outside import SOURCES, run_outside_probe
 from probes.traffic import count_job_runs, count_needed, count_successes, machine_name
 from probes.verdicts import PROBES_NEEDED, VERIFYING, Proof, Verdict, decide
 from probes.views import find_probe, run_view_probe
@@ -34,6 +35,8 @@ def probe_live(group: ErrorGroup, rule: str, further: Sequence[str] = ()) -> lis
     found = find_probe(group.place)
     if found is not None:
         results.append(run_view_probe(*found, is_live_baseline=True))
+    outside = run_outside_probe(is_live_baseline=True) if group.source in SOURCES else None
+    results += [outside] if outside is not None else []
     keys = find_dependencies(group.error_type, rule, further)
     return results + [run_dependency_probe(key, is_live_baseline=True) for key in keys]
 
@@ -114,6 +117,9 @@ def _probe_symptom(group: ErrorGroup, plan: RepairPlan, passed: Sequence[TestRes
             if not results[-1].passed:
                 break
         return results
+    if group.source in SOURCES:
+        asked = [run_outside_probe() for _ in range(PROBES_NEEDED - len(passed))]
+        return [result for result in asked if result is not None]
     if (group.place or "").startswith("GET "):
         return []
     results = []

@@ -83,5 +83,5 @@ def _fits(worded: object) -> bool:
 def _of_option(option: Option) -> str:
     if option.obstacle:
         return f"{option.title} ({option.id}) is not possible now: {option.obstacle}"
-    who = {"A": "LUX does this by itself", "P": "approve its dry run", "H": "for a person"}[option.tier]
+    who = {"A": "LUX may do this by itself", "P": "approve its dry run", "H": "for a person"}[option.tier]
     return f"{option.title} ({option.id}): {who}."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+import psycopg
+from sqlalchemy import select, text
 
 from errors import Conflict, NotFound
 from extensions import db
@@ -18,7 +20,9 @@ from receipts.actors import Actor
 APPROVAL_HOLDS = timedelta(minutes=15)
 # How far back what was probed while an error was live still tells something about it.
 BASELINE_HOLDS = timedelta(hours=24)
-LOST_AFTER = timedelta(minutes=5)
+LOST_AFTER = timedelta(seconds=10)
+# Held for as long as a step runs, by a session that dies with its process; the second number is the step's id.
+STEP_LOCK = 0x4C5552
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,25 @@ def list_open_verifications(limit: int = 50) -> list[RepairVerification]:
     return list(db.session.scalars(query.order_by(RepairVerification.id).limit(limit)))
 
 
+@contextmanager
+def holding(step_id: int) -> Iterator[None]:
+    """Shows that this process is at work on the step; without a connection for that it goes on all the same."""
+    url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with ExitStack() as stack:
+        with suppress(psycopg.Error):
+            session = psycopg.connect(url, autocommit=True, connect_timeout=3, application_name="lux repair step")
+            stack.callback(session.close)
+            session.execute("SELECT pg_try_advisory_lock(%s, %s)", (STEP_LOCK, step_id % 2**31))
+        yield
+
+
 def list_lost_steps() -> list[RepairStep]:
     """Steps whose process ended under them, such as the one that a restart restarted."""
+    held = text(
+        "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid = CAST(:lock AS oid) AND granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    at_work = set(db.session.scalars(held, {"lock": STEP_LOCK}))
     query = select(RepairStep).where(RepairStep.state == "running")
-    return list(db.session.scalars(query.where(RepairStep.started_at < datetime.now(UTC) - LOST_AFTER)))
+    steps = db.session.scalars(query.where(RepairStep.started_at < datetime.now(UTC) - LOST_AFTER))
+    return [step for step in steps if step.id % 2**31 not in at_work]

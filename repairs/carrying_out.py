@@ -16,7 +16,7 @@ from models import ErrorGroup, RepairPlan, RepairStep
 from probes.base import TestResult
 from receipts.actors import Actor
 from receipts.ledger import add_receipt
-from receipts.plans import StepDraft, note_progress
+from receipts.plans import StepDraft, holding, note_progress
 from repairs import find_repair
 from repairs.base import Outcome, Repair, RepairFailed, Situation, digest_of
 
@@ -74,6 +74,13 @@ def carry_out(
         group.state = "repairing"
     plan.state = "running"
     note_progress(step, f"{repair.title} begins.", "running")
+    with holding(step.id):
+        return _run_and_check(plan, step, repair, situation, actor, is_automatic=is_automatic)
+
+
+def _run_and_check(
+    plan: RepairPlan, step: RepairStep, repair: Repair, situation: Situation, actor: Actor, *, is_automatic: bool
+) -> TestResult:
     try:
         outcome = repair.run(situation)
         db.session.commit()

@@ -181,7 +181,8 @@ def _act_and_prove(
         verification = watching.add_verification(group, plan, cause, _since(run))
         # Probes roll the session back: what they look for must stand by then.
         db.session.commit()
-        return _report(plan, group, error_id, [*baseline, *cause, *look_again(verification, run.actor)])
+        live = [TestResult.of_row(row) for row in _list_seen_live(group, plan)]
+        return _report(plan, group, error_id, [*live, *cause, *look_again(verification, run.actor)])
     waits = any(step.state in ("waiting", "planned") for step in list_steps(plan.id))
     known = diagnosis.is_known and waits
     group.state = "diagnosed" if known or diagnosis.rule == "nothing-wrong" else "needs_human"
@@ -243,6 +244,7 @@ def _settle(
     actor: Actor,
 ) -> None:
     """Writes down what a look has shown; commits."""
+    plan.tests = [*_list_seen_live(group, plan), *rows_of(results)]
     watching.close(verification, verdict)
     db.session.flush()
     state = verdict.state
@@ -251,7 +253,6 @@ def _settle(
     notes = _notes(plan, state, verdict.reasons, actor)
     release = error_logger().release_name if state in RESOLVED_STATES else None
     change_group_state(group, state, notes=notes, release=release)
-    plan.tests = [*plan.baseline, *rows_of(results)]
     if verdict.state != VERIFYING:
         plan.state = "done" if verdict.state != FAILING else "failed"
         plan.finished_at = datetime.now(UTC)
@@ -285,6 +286,12 @@ def _what_changed_by_itself(run: Run, group: ErrorGroup, baseline: Sequence[Test
         if result.key.startswith("dependency:")
     ]
     return found
+
+
+def _list_seen_live(group: ErrorGroup, plan: RepairPlan) -> list[dict[str, Any]]:
+    """What was tried while the error was live: of each probe the latest failure, else what this plan has seen."""
+    failed = {row["key"]: row for row in list_baseline(group.id, group.resolved_at) if not row["passed"]}
+    return [failed.get(row["key"], row) for row in plan.baseline]
 
 
 def _since(run: Run) -> datetime:

@@ -31,7 +31,7 @@ from extensions import db
 from models import ErrorGroup, ErrorLog, RepairPlan, RepairReceipt, RepairStep, RepairVerification
 from probes.base import TestResult
 from receipts.actors import CLOCK
-from repairs import treating
+from repairs import find_repair, treating
 from repairs.base import Outcome, Repair, Situation
 from tests.repair_scene import ADA, column_gone, fail_at, newest_group, repair, state_of
 
@@ -319,7 +319,7 @@ def test_an_approval_is_refused_once_the_dry_run_would_say_something_else(
     noisy: RepairStep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digest = noisy.digest or ""
-    repairs = treating.find_repair("mark_noise")
+    repairs = find_repair("mark_noise")
     assert repairs is not None
     monkeypatch.setattr(type(repairs), "dry_run", lambda *_: "Mark every error group as noise.")
     with pytest.raises(Conflict, match="has changed"):

@@ -116,7 +116,7 @@ def test_a_hanging_mail_server_is_named_and_the_channel_waits(in_app: Callable[.
 @pytest.mark.parametrize(
     ("mood", "rule", "repair_id", "tier"),
     [
-        ("unauthorized", "model-key-refused", "open_circuit", "A"),
+        ("unauthorized", "model-key-refused", "restart_unit", "P"),
         ("no_quota", "model-quota", "open_circuit", "A"),
         ("rate_limited", "model-rate-limited", "retry_job", "A"),
         ("unknown_model", "model-not-found", "use_fallback_model", "P"),
