@@ -9,6 +9,7 @@ import base64
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -88,6 +89,7 @@ def create_app() -> Flask:
         "fail_in_sql",
         "fail_in_stream",
         "fail_in_thread",
+        "stream_until_told",
     ):
         app.config["GUARDS"][f"planted.{view}"] = public
     return app
@@ -149,6 +151,22 @@ def fail_in_stream() -> Response:
         raise OSError(f"password={secret_of('local', 0)}")
 
     return Response(pieces())
+
+
+@page.get("/planted/slow-stream")
+def stream_until_told() -> Response:
+    """Answers half, and the other half when a file stands in the data folder."""
+    told = current_app.config["LUX"].lux_data_dir / "go-on"
+
+    def pieces() -> Iterator[str]:
+        yield "data: first\n\n"
+        for _ in range(600):
+            if told.exists():
+                yield "data: second\n\n"
+                return
+            time.sleep(0.05)
+
+    return Response(pieces(), mimetype="text/event-stream")
 
 
 @page.get("/planted/thread")

@@ -31,6 +31,7 @@ from config import child_environment, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_SECONDS = 60
+APPLICATION = "app:create_app()"
 TEMPLATE = "lux_template"
 
 
@@ -76,7 +77,7 @@ class Lux:
         finally:
             connection.close()
 
-    def start_web(self, *before: str, application: str = "app:create_app()") -> None:
+    def start_web(self, *before: str, application: str = APPLICATION) -> None:
         """Starts gunicorn and waits until it answers; `before` are words that stand before its command."""
         gunicorn = [*before, sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", application]
         self.web = self._start("web", gunicorn)
@@ -129,7 +130,13 @@ class Lux:
 
 @contextlib.contextmanager
 def running_lux(
-    database_url: str, *, workers: int = 1, has_web: bool = True, has_worker: bool = False, **settings: str
+    database_url: str,
+    *,
+    workers: int = 1,
+    has_web: bool = True,
+    has_worker: bool = False,
+    application: str = APPLICATION,
+    **settings: str,
 ) -> Iterator[Lux]:
     """A LUX on a free port with a database of its own beside `database_url`; ended and swept away at the end."""
     folder = Path(tempfile.mkdtemp(prefix="lux-server-"))
@@ -150,7 +157,7 @@ def running_lux(
     lux = Lux(port=port, data_dir=folder, database_url=own_url, settings=values)
     try:
         if has_web:
-            lux.start_web()
+            lux.start_web(application=application)
         if has_worker:
             lux.start_worker()
         yield lux
