@@ -6,6 +6,7 @@ repair is added in repairs/, a rule in diagnosis/, a probe in routes.py or probe
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from diagnosis.base import Surroundings
 from diagnosis.gathering import surroundings as find_surroundings
 from diagnostics.base import PASS
 from diagnostics.health import check_health
-from error_groups import change_group_state, clear_resolved, get_group
+from error_groups import RESOLVED_STATES, change_group_state, clear_resolved, get_group
 from error_logger import error_logger
 from errors import Conflict, NotFound
 from extensions import db
@@ -74,6 +75,8 @@ __all__ = [
     "undo",
     "verify_open",
 ]
+
+log = logging.getLogger("lux.repairs")
 
 TIME_BUDGET_SECONDS = 40.0
 WAIT_FOR_RUN_SECONDS = 10.0
@@ -245,8 +248,22 @@ def _treat_all(run: Run, pairs: Sequence[tuple[int, int | None]]) -> tuple[list[
     for group_id, error_id in pairs:
         if time.monotonic() > deadline:
             return results, True
-        results.append(treat(run, get_group(group_id), error_id))
+        try:
+            results.append(treat(run, get_group(group_id), error_id))
+        except Exception:
+            # One group that LUX stumbles over must not keep the others from being looked at.
+            db.session.rollback()
+            log.exception("The repair of error group %s broke.", group_id, extra={"place": "repair run"})
+            results.append(_broken(group_id, error_id))
     return results, False
+
+
+def _broken(group_id: int, error_id: int | None) -> GroupReport:
+    """The report of a group that could not be looked at."""
+    cause = "LUX stumbled over this group while it looked at it; that is an error group of its own."
+    diagnosis = {"rule": "unknown", "cause": cause, "confidence": 0.0, "evidence": []}
+    state = get_group(group_id).state
+    return GroupReport(error_id, group_id, diagnosis, [cause], [], [], state in RESOLVED_STATES, state, {})
 
 
 def _list_groups(error_id: int | None, group_id: int | None) -> list[tuple[int, int | None]]:

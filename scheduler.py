@@ -34,6 +34,7 @@ from diagnostics import alerts, health, log_import
 from extensions import db
 from lib.shared_counters import counters
 from lib.timetable import EPOCH, Daily, Every, Timetable
+from receipts import plans
 
 log = logging.getLogger("lux.clock")
 
@@ -61,6 +62,7 @@ JOBS: list[Job] = [
     Job("import_logs", Every(15), log_import.import_logs),
     Job("repair", Every(6 * 3600), auto_repair_service.repair_by_clock),
     Job("verify_repairs", Every(15), auto_repair_service.verify_open),
+    Job("forget_old_plans", Daily(3, 50), plans.forget_old_plans),
     Job("send_error_digest", Every(300), alerts.send_error_digest),
     Job("clear_resolved", Daily(2, 0), lambda: error_groups.clear_resolved(48)),
     Job("forget_old_records", Every(3600), processes.forget_old_records),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
 from errors import Conflict, NotFound
 from extensions import db
@@ -20,6 +20,7 @@ from receipts.actors import Actor
 APPROVAL_HOLDS = timedelta(minutes=15)
 # How far back what was probed while an error was live still tells something about it.
 BASELINE_HOLDS = timedelta(hours=24)
+KEPT = timedelta(days=90)
 LOST_AFTER = timedelta(seconds=10)
 # Held for as long as a step runs, by a session that dies with its process; the second number is the step's id.
 STEP_LOCK = 0x4C5552
@@ -161,6 +162,14 @@ def list_open_verifications(limit: int = 50) -> list[RepairVerification]:
     """All that are being watched, the oldest first."""
     query = select(RepairVerification).where(RepairVerification.state == "open")
     return list(db.session.scalars(query.order_by(RepairVerification.id).limit(limit)))
+
+
+def forget_old_plans() -> int:
+    """Deletes plans older than 90 days with their steps; receipts stay. How many; commits. For the clock."""
+    old = delete(RepairPlan).where(RepairPlan.created_at < datetime.now(UTC) - KEPT)
+    count = db.session.execute(old.returning(RepairPlan.id)).all()
+    db.session.commit()
+    return len(count)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from auto_repair_service import (
     verify_open,
 )
 from diagnosis.base import Diagnosis, RepairOption
+from diagnosis.gathering import signals_of_group
 from error_groups import RESOLVED_STATES, change_group_state, get_group
 from error_logger import error_logger
 from errors import Conflict, NotFound
@@ -336,6 +337,13 @@ def test_an_approval_holds_for_fifteen_minutes_and_a_new_dry_run_renews_it(noisy
     approve_step(noisy.plan_id, digest, ADA)
 
 
+def test_the_switch_holds_for_what_a_person_approves(noisy: RepairStep) -> None:
+    set_kill_switch(is_on=True, actor=ADA, reason="We migrate by hand.")
+    with pytest.raises(Conflict, match="We migrate by hand"):
+        approve_step(noisy.plan_id, noisy.digest or "", ADA)
+    assert db.session.scalars(select(ErrorGroup.is_noise)).one() is False
+
+
 def test_an_approval_works_once(noisy: RepairStep) -> None:
     digest = noisy.digest or ""
     approve_step(noisy.plan_id, digest, ADA)
@@ -367,6 +375,50 @@ def test_the_clock_does_as_auto_repair_says(make_app: Callable[..., Flask], app:
         assert repair_by_clock().results[0].state in ("needs_human", "diagnosed", "verifying")
         assert db.session.scalars(select(RepairPlan.actor).order_by(RepairPlan.id)).all() == [CLOCK.name] * 2
         db.session.remove()
+
+
+def test_one_group_that_cannot_be_looked_at_does_not_stop_the_others(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error_logger().capture(ValueError("first"), place="task a")
+    first = newest_group()
+    error_logger().capture(KeyError("second"), place="task b")
+    second = newest_group()
+    def stumble(group_id: int) -> Any:
+        if group_id == first:
+            raise RuntimeError("The rules stumbled.")
+        return signals_of_group(group_id)
+
+    monkeypatch.setattr(treating, "signals_of_group", stumble)
+    results = {row["group_id"]: row for row in start_repair(actor=ADA).as_row()["results"]}
+    assert "stumbled" in results[first]["diagnosis"]["cause"]
+    assert results[second]["state"] in ("needs_human", "diagnosed")
+
+
+def test_an_older_release_does_not_bring_a_resolved_group_back(app: Flask, sign_in: SignIn) -> None:
+    logger, client = error_logger(), sign_in("owner")
+    current, logger.release_name = logger.release_name, "0.0.9"
+    try:
+        logger.capture(ValueError("broken"), place="GET /outbox/")
+        group_id = newest_group()
+        logger.release_name = current
+        assert repair(group_id)["state"] == "verifying"
+        for _ in range(10):
+            client.get("/outbox/")
+        db.session.execute(update(RepairVerification).values(needed_successes=10))
+        db.session.commit()
+        verify_open()
+        assert state_of(group_id) == "resolved_verified"
+        logger.release_name = "0.0.9"
+        logger.capture(ValueError("broken"), place="GET /outbox/")
+        newest_group()
+        assert state_of(group_id) == "resolved_verified"
+        logger.release_name = current
+        logger.capture(ValueError("broken"), place="GET /outbox/")
+        newest_group()
+        assert state_of(group_id) == "regressed"
+    finally:
+        logger.release_name = current
 
 
 def test_an_unknown_error_or_group_is_not_found(app: Flask) -> None:
