@@ -152,7 +152,8 @@ def _count_new_errors(verification: RepairVerification, group: ErrorGroup) -> in
     query = select(ErrorLog.release).where(ErrorLog.group_id == group.id, ErrorLog.created_at > verification.changed_at)
     releases = list(db.session.scalars(query))
     current = error_logger().release_name
-    if releases and all(release is not None and release != current for release in releases):
+    # Not every error is kept as a sample; the group itself knows the release of its last one.
+    if all(release is not None and release != current for release in [*releases, group.last_release]):
         return 0
     return max(1, len(releases))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -16,6 +17,11 @@ from extensions import db
 from models import ErrorGroup
 
 ADA = Actor("Ada Lovelace", None, "page")
+
+
+def forget_log(data_dir: Path) -> None:
+    """Begins a new app log: what an earlier test wrote into it is no evidence for the next one's fault."""
+    (data_dir / "logs" / "app.log").unlink(missing_ok=True)
 
 
 @contextmanager

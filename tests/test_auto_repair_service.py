@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,9 +35,15 @@ from probes.base import TestResult
 from receipts.actors import CLOCK
 from repairs import find_repair, treating
 from repairs.base import Outcome, Repair, Situation
-from tests.repair_scene import ADA, column_gone, fail_at, newest_group, repair, state_of
+from tests.repair_scene import ADA, column_gone, fail_at, forget_log, newest_group, repair, state_of
 
 SignIn = Callable[..., FlaskClient]
+
+
+@pytest.fixture(autouse=True)
+def own_log(data_dir: Path) -> None:
+    """Each test's faults in a log of their own."""
+    forget_log(data_dir)
 
 
 class Idle(Repair):
@@ -384,6 +391,7 @@ def test_one_group_that_cannot_be_looked_at_does_not_stop_the_others(
     first = newest_group()
     error_logger().capture(KeyError("second"), place="task b")
     second = newest_group()
+
     def stumble(group_id: int) -> Any:
         if group_id == first:
             raise RuntimeError("The rules stumbled.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -16,10 +17,16 @@ from models import ErrorGroup, RepairPlan, RepairReceipt, RepairStep
 from tests import makers
 from tests.fakes.smtp_server import SmtpServer
 from tests.makers import soup
-from tests.repair_scene import column_gone, fail_at, newest_group
+from tests.repair_scene import column_gone, fail_at, forget_log, newest_group
 from tests.servers import Lux
 
 SignIn = Callable[..., FlaskClient]
+
+
+@pytest.fixture(autouse=True)
+def own_log(data_dir: Path) -> None:
+    """Each test's faults in a log of their own."""
+    forget_log(data_dir)
 
 
 def make_noise() -> int:

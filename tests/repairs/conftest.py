@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from tests.database_hash import hash_of
+from tests.repair_scene import forget_log
+
+
+@pytest.fixture(autouse=True)
+def own_log(data_dir: Path) -> None:
+    """Each test's faults in a log of their own."""
+    forget_log(data_dir)
 
 
 @pytest.fixture
