@@ -1,4 +1,4 @@
-"""The error logger beside sentry-sdk: the same exceptions in the same process, in turn; then its own rate end to end.
+"""The error logger beside sentry-sdk, the same exceptions in the same process, and beside Bugsink, end to end.
 
 sentry-sdk is given a transport that drops what it is handed, so that only the capture is measured: the time that a
 failing request pays. Goals: capture p50 ≤ 1 ms, p99 ≤ 5 ms; ≥ 500 errors a second into the database; a request without
@@ -23,6 +23,7 @@ from sentry_sdk.transport import Transport
 import embedded_postgres
 import schema
 from app import create_app
+from benchmarks.peers.bugsink import running_bugsink
 from config import load_settings
 from error_logger import ErrorLogger
 from lib.redaction import Redactor
@@ -30,6 +31,10 @@ from lib.redaction import Redactor
 ERRORS = 2_000
 STORM = 10_000
 REQUESTS = 3_000
+# So many errors by Bugsink and by LUX, in so many rounds.
+SHARED = 400
+ROUNDS = 3
+LONGEST_ROUND_SECONDS = 60
 
 
 class Nowhere(Transport):
@@ -50,6 +55,7 @@ def main() -> int:
         )
         sentry_sdk.init(dsn="http://key@127.0.0.1:1/1", transport=Nowhere, default_integrations=False)
         goals = [compare(logger), measure_rate(logger, url), measure_requests(url, folder)]
+        goals.append(compare_rates(logger, folder))
         logger.stop()
         return 0 if all(goals) else 1
     finally:
@@ -100,20 +106,48 @@ def measure_rate(logger: ErrorLogger, url: str) -> bool:
 def measure_requests(url: str, folder: Path) -> bool:
     """A request without an error, with the logger's hook and without it, in turn."""
     app = create_app(load_settings({"DATABASE_URL": url, "LUX_DATA_DIR": str(folder)}, dotenv=None))
-    hooks = app.before_request_funcs[None]
-    hook = next(function for function in hooks if getattr(function, "__name__", "") == "begin_request")
+    chains: tuple[Any, ...] = (app.before_request_funcs, app.after_request_funcs, app.teardown_request_funcs)
+    whole = [list(chain[None]) for chain in chains]
+    without = {
+        name: [[one for one in chain if getattr(one, "__qualname__", "").split(".")[0] != name] for chain in whole]
+        for name in ("ErrorLogger", "Traffic")
+    }
     client = app.test_client()
-    times: dict[bool, list[float]] = {True: [], False: []}
-    for number in range(REQUESTS):
-        is_on = number % 2 == 0
-        if is_on and hook not in hooks:
-            hooks.append(hook)
-        elif not is_on and hook in hooks:
-            hooks.remove(hook)
-        times[is_on].append(timed(lambda: client.get("/livez")))
-    costs = (statistics.median(times[True]) - statistics.median(times[False])) * 1000
-    print(f"a request without an error pays {costs:.1f} µs")
-    return costs <= 20
+    goals = []
+    for name, reduced in without.items():
+        times: dict[bool, list[float]] = {True: [], False: []}
+        for number in range(REQUESTS):
+            is_on = number % 2 == 0
+            for chain, functions in zip(chains, whole if is_on else reduced, strict=True):
+                chain[None] = list(functions)
+            times[is_on].append(timed(lambda: client.get("/livez")))
+        costs = (statistics.median(times[True]) - statistics.median(times[False])) * 1000
+        print(f"a request without an error pays {costs:.1f} µs for {name}")
+        goals.append(costs <= 20)
+    return all(goals)
+
+
+def compare_rates(logger: ErrorLogger, folder: Path) -> bool:
+    """The same errors from the moment of capture until all are in the database, by Bugsink and by LUX, in turn."""
+    with running_bugsink(folder / "bugsink") as bugsink:
+        rates: dict[str, list[float]] = {"LUX": [], f"Bugsink {bugsink.version}": []}
+        for _ in range(ROUNDS):
+            before, started = bugsink.count_digested(), time.monotonic()
+            bugsink.send(SHARED, fail)
+            while bugsink.count_digested() - before < SHARED and time.monotonic() - started < LONGEST_ROUND_SECONDS:
+                time.sleep(0.2)
+            digested = bugsink.count_digested() - before
+            rates[f"Bugsink {bugsink.version}"].append(digested / (time.monotonic() - started))
+            started = time.monotonic()
+            for number in range(SHARED):
+                logger.capture(fail(number), place=f"kind {number % 50}")
+            logger.flush_now(60)
+            rates["LUX"].append(SHARED / (time.monotonic() - started))
+    for name, found in rates.items():
+        print(f"{name:14} {statistics.median(found):7,.0f} errors a second until they are in the database")
+    ours, theirs = (statistics.median(found) for found in rates.values())
+    print(f"LUX takes {ours / max(theirs, 0.1):.1f} times as many errors a second")
+    return ours >= theirs
 
 
 def fail(number: int) -> Exception:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flask import Flask, current_app, request
 from werkzeug.wrappers import Response
@@ -18,8 +18,7 @@ STATUS_CLASSES = ("0xx", "1xx", "2xx", "3xx", "4xx", "5xx")
 NO_ROUTE = "(none)"
 
 
-@dataclass(frozen=True)
-class UnderWay:
+class UnderWay(NamedTuple):
     """A request whose answer has not begun yet."""
 
     thread_id: int
@@ -50,8 +49,8 @@ class Traffic:
         if one is not None:
             method = one.method if one.method in METHODS else "other"
             status = STATUS_CLASSES[min(response.status_code // 100, 5)]
-            self._counters.count("lux_requests_total", one.route, method, status)
-            self._counters.observe("lux_request_duration_seconds", one.route, value=time.monotonic() - one.started)
+            seconds, counted = time.monotonic() - one.started, ("lux_requests_total", one.route, method, status)
+            self._counters.observe("lux_request_duration_seconds", one.route, value=seconds, counted=counted)
         return response
 
     def forget(self, _error: BaseException | None = None) -> None:
