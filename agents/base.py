@@ -1,6 +1,6 @@
 """What an agent is: a worker with jobs. Each task has a typed brief, reads LUX's own data, and ends in a typed result.
 
-To add an agent, write agents/<key>.py with an AGENT and list it in AGENTS. An agent without tasks is shown as planned.
+To add an agent, write agents/<key>.py with an AGENT and list it in AGENTS.
 To add a task, write its module (agents/documents.py makes the usual kind) and list it in its agent's `tasks`. The
 workspace, the form of the brief, edits, differences and the document are all made from what is declared here.
 """
@@ -146,16 +146,8 @@ class Task(Generic[BriefT, ResultT]):
 
 
 @dataclass(frozen=True)
-class PlannedTask:
-    """A job that the agent will have: named honestly, and not offered before it works."""
-
-    label: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Agent:
-    """One of the eleven. Without tasks it is planned, and its page says what it will do.
+    """One of the eleven: what it is called, its tasks, what it reads and what its work becomes.
 
     `role` is the least that its pages need: viewers read most agents' runs, server faults are for operators.
     """
@@ -164,16 +156,10 @@ class Agent:
     label: str
     verb_line: str
     icon: str
-    tasks: tuple[Task[Any, Any], ...] = ()
-    planned: tuple[PlannedTask, ...] = ()
-    reads: tuple[str, ...] = ()
-    feeds: tuple[str, ...] = ()
-    meanwhile: tuple[tuple[str, str], ...] = field(default=())
+    tasks: tuple[Task[Any, Any], ...]
+    reads: tuple[str, ...]
+    feeds: tuple[str, ...]
     role: str = "viewer"
-
-    @property
-    def is_ready(self) -> bool:
-        return bool(self.tasks)
 
     def find_task(self, key: str) -> Task[Any, Any] | None:
         """The task of that key."""

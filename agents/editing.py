@@ -9,7 +9,7 @@ from typing import Any
 from agents.base import Task
 from agents.campaign_brief import EmailCampaign
 
-LONG_TEXT = 90
+LONG_TEXT = 60
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from agents.sources import shown
 class LookBrief(Part):
     """What a person noticed; nothing is needed."""
 
-    noticed: Annotated[Told, Ask("What did you notice?", "Optional. Everything is looked at in any case.", "text")] = ""
+    noticed: Annotated[Told, Ask("What did you notice?", "Everything is looked at in any case.", "text")] = ""
 
 
 def make_examples(*given: tuple[str, str, str]) -> tuple[BriefExample, ...]:

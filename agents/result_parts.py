@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.blocks import Block, Card, Cards, Figure, Figures, Table, Text
 from agents.brief_fields import Line, Name, Words
-from agents.sources import shown
+from agents.sources import counted, shown
 
 
 class Part(BaseModel):
@@ -125,9 +125,8 @@ def _cell(value: object) -> str:
 
 def summarise_report(report: Report) -> str:
     """One sentence for the list of runs."""
-    return (
-        f"{len(report.findings)} findings: {report.findings[0].title[:1].lower()}{report.findings[0].title[1:]} first."
-    )
+    first = report.findings[0].title
+    return f"{counted(len(report.findings), 'finding')}: {first[:1].lower()}{first[1:]} first."
 
 
 def make_figure(label: str, number: float | None, evidence: str, *, unit: str = "", note: str = "") -> ShownFigure:

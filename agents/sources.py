@@ -93,6 +93,11 @@ def shown(number: float | None, unit: str = "") -> str:
     return f"{number:,}{unit}" if isinstance(number, int) or not float(number).is_integer() else f"{number:,.0f}{unit}"
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of a thing: 1 finding, 3 findings."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def read_brand() -> Reading:
     """The brand page: voice, offer, audience, proof; the addresses that texts may lead to."""
     brand = get_brand()

@@ -105,10 +105,7 @@ def tell_waiting() -> Fact:
 
 def tell_agents() -> Fact:
     """The eleven agents, each with its line."""
-    lines = [
-        f"- [{agent.label}](/agents/{agent.key}): {agent.verb_line}" + ("" if agent.is_ready else " (planned)")
-        for agent in AGENTS
-    ]
+    lines = [f"- [{agent.label}](/agents/{agent.key}): {agent.verb_line}" for agent in AGENTS]
     told = "; ".join(f"{agent.label} ({agent.key}): {agent.verb_line}" for agent in AGENTS)
     return Fact("**The agents**\n\n" + "\n".join(lines), f"Agents: {told}", (Evidence("agents", "Agents", "/agents/"),))
 

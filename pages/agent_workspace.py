@@ -63,7 +63,7 @@ def run_address(key: str, run_id: int) -> str:
 
 def task_or_first(agent: Agent, key: str) -> Task[Any, Any]:
     """The agent's task of that key, its first without one. Raises NotFound."""
-    task = agent.find_task(key or (agent.tasks[0].key if agent.tasks else ""))
+    task = agent.find_task(key or agent.tasks[0].key)
     if task is None:
         raise NotFound("This agent has no such task.")
     return task

@@ -38,10 +38,8 @@ def index() -> str:
 
 @page.get("/<key>")
 def workspace(key: str) -> ResponseReturnValue:
-    """An agent's workspace with an empty brief, or with one of the examples; of a planned agent, what it will do."""
+    """An agent's workspace with an empty brief, or with one of the examples."""
     agent = open_agent(key)
-    if not agent.is_ready:
-        return render_template("agents/planned.html", agent=agent)
     task = task_or_first(agent, request.args.get("task", ""))
     values = {field.name: request.args.get(field.name, field.default)[:3000] for field in task.fields}
     example = request.args.get("example", "")

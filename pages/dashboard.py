@@ -198,8 +198,6 @@ def _make_tiles(now: datetime) -> list[AgentTile]:
 
 def _make_tile(agent: Agent, state: AgentState, now: datetime) -> AgentTile:
     is_running = state.run is not None and state.run.state in ("waiting", "running")
-    if not agent.is_ready:
-        return AgentTile(agent, ("neutral", "Planned"), "", False)
     if is_running and state.run is not None:
         status = RUN_STATUS[state.run.state]
     elif state.waiting_count:

@@ -20,7 +20,7 @@ SMALLEST = 300
 class AudiencesBrief(Part):
     """What the ads are for."""
 
-    about: Annotated[Told, Ask("What are the ads for?", "Optional.", "text", rows=3)] = ""
+    about: Annotated[Told, Ask("What are the ads for?", kind="text", rows=3)] = ""
 
 
 class Use(Part):

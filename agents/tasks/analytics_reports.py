@@ -62,7 +62,7 @@ def _play_periods(_brief: LookBrief, context: Context) -> ReportAnswer:
         best = max(rated, key=lambda one: float(one["clicked_percent"]))
         what = f"“{best['name']}” was clicked most: {best['clicked_percent']}% of {best['sent']:,}."
         do = "Look at what it did differently: subject, one thing to do, hour. Do that once more."
-        findings.append(Finding(title="The best campaign", what=what, do=do))
+        findings.append(Finding(title="The most clicked campaign", what=what, do=do))
     if not volumes["new_contacts"]:
         what = f"Nobody was added in this period; it was {volumes['new_contacts_before']:,} before."
         findings.append(Finding(title="No new contacts", what=what, do="Look at the forms and at Operations, Intake."))

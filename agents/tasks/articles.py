@@ -14,6 +14,13 @@ from agents.playbook_words import allow_link, brand_words, lowered, slug_of, wit
 from agents.result_parts import Lines, Part, show_lines
 from agents.sources import gather, read_brand, read_campaigns, read_computed
 
+ASIDES = (
+    "Keep it in mind when you decide.",
+    "If you are not sure what it means for you, ask us.",
+    "It is worth a second look.",
+    "Try it once by itself before you change anything else.",
+)
+FEWEST_WORDS = 250
 TITLE_MOST, META_TITLE_MOST, META_TEXT_MOST = 90, 60, 155
 
 
@@ -161,7 +168,7 @@ def _play_article(brief: ArticleBrief, context: Context) -> ArticleAnswer:
         "which it matters.",
         "**In short**",
         "\n".join(f"- {point}" for point in points[:6]),
-        *(part for point in points[:6] for part in (f"**{within(point, 80)}**", _paragraph(point, brand.company))),
+        *(part for at, point in enumerate(points[:6]) for part in (f"**{within(point, 80)}**", _paragraph(point, at))),
         "**Where to go from here**",
         f"Begin with the first thing above, and change one thing at a time. {brand.company} is glad "
         "to answer questions.",
@@ -174,20 +181,22 @@ def _play_article(brief: ArticleBrief, context: Context) -> ArticleAnswer:
         ),
         body="\n\n".join(paragraphs)[:6000],
         faq=[
-            Question(question=f"What matters most about {lowered(topic)}?"[:200], answer=f"{points[0]}."),
+            Question(question="What matters most?", answer=f"{points[0]}."),
             Question(question="Where should I begin?", answer="With one thing. The rest is easier after it."),
         ],
     )
 
 
-def _paragraph(point: str, company: str) -> str:
-    return f"{point}. That is the short form. Add here what you would tell a customer of {company} who asks about it."
+def _paragraph(point: str, at: int) -> str:
+    """A point as a paragraph: nothing is stated beside it."""
+    return f"{point}. {ASIDES[at % len(ASIDES)]}"
 
 
 def _check_article(_brief: ArticleBrief, _context: Context, article: Article) -> list[Check]:
     words = len(article.body.split())
-    if words < 120:
-        return [Check("length", "Length", "warn", f"{words} words; an answer that satisfies usually needs more.")]
+    if words < FEWEST_WORDS:
+        detail = f"{words} words. Add to each point what you would tell somebody who asks; readers want {FEWEST_WORDS}."
+        return [Check("length", "Length", "warn", detail)]
     return [Check("length", "Length", "pass", f"{words} words.")]
 
 

@@ -13,7 +13,7 @@ from agents.documents import make_task
 from agents.result_parts import Part
 from agents.segment_proposals import propose_segment
 from agents.segment_words import read_segment_words
-from agents.sources import gather, read_audience, read_brand, read_computed, read_segments, read_sources, shown
+from agents.sources import counted, gather, read_audience, read_brand, read_computed, read_segments, read_sources, shown
 
 AGENT_NAME = "Brand & Strategy"
 # What most houses need; each in words that the playbook of segments understands.
@@ -28,9 +28,7 @@ USUAL_DAYS = (7, 14, 30, 60, 90, 180, 365)
 class MapBrief(Part):
     """What the map is for."""
 
-    purpose: Annotated[
-        Told, Ask("What is it for?", "Optional: a launch, a new product, a new tone.", "text", rows=2)
-    ] = ""
+    purpose: Annotated[Told, Ask("What is it for?", "A launch, a new product, a new tone.", "text", rows=2)] = ""
 
 
 class SegmentReading(Part):
@@ -189,7 +187,7 @@ AUDIENCE_MAP = make_task(
     checks=check,
     propose=propose,
     show=show,
-    summarise=lambda result: f"{len(result.rows)} segments, {len(result.missing)} missing.",
+    summarise=lambda result: f"{counted(len(result.rows), 'segment')}, {len(result.missing)} missing.",
     examples=(
         BriefExample("As it stands", "Nothing special.", {"purpose": ""}),
         BriefExample("Before a launch", "Who hears of it first?", {"purpose": "A new product comes next month."}),

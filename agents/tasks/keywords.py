@@ -13,7 +13,7 @@ from agents.blocks import Block, Card, Cards, Text
 from agents.brief_fields import Ask, Clean, Line, Name, Words, lines_of
 from agents.documents import make_task
 from agents.result_parts import Part, SomeLines, show_lines
-from agents.sources import gather, read_brand
+from agents.sources import counted, gather, read_brand
 
 SMALL = frozenset(
     ("the", "for", "and", "with", "how", "what", "why", "when", "are", "does", "your", "our", "best", "near", "you")
@@ -86,7 +86,8 @@ def playbook(brief: KeywordBrief, context: Context) -> KeywordAnswer:
     ]
     company = str(context.facts["brand"]["company"]) or "you"
     return KeywordAnswer(
-        reading=f"The terms fall into {len(clusters)} groups; each is worth one page, and the largest comes first.",
+        reading=f"The terms fall into {counted(len(clusters), 'group')}; each is worth one page, and the "
+        "largest comes first.",
         clusters=clusters,
         gaps=[f"What do people ask {company} on the phone that is not among these terms?"],
     )
@@ -130,7 +131,7 @@ KEYWORD_CLUSTERS = make_task(
     playbook=playbook,
     checks=check,
     show=show,
-    summarise=lambda result: f"{len(result.clusters)} clusters.",
+    summarise=lambda result: f"{counted(len(result.clusters), 'cluster')}.",
     assume=lambda _brief, _context: ["Search volumes are not known: LUX looks nothing up on the web."],
     examples=(
         BriefExample(

@@ -18,7 +18,7 @@ from agents.result_parts import (
     show_findings,
 )
 from agents.segment_proposals import SUBSCRIBED, all_of, propose_segment, rule
-from agents.sources import QUIET_DAYS, gather, read_audience, read_brand, read_campaigns, read_sources, shown
+from agents.sources import QUIET_DAYS, counted, gather, read_audience, read_brand, read_campaigns, read_sources, shown
 
 AGENT_NAME = "Email & CRM"
 # Beyond these shares an audience needs care; sources: usual thresholds of mailbox providers' sender guidelines.
@@ -28,7 +28,7 @@ MANY_QUIET_PERCENT, MANY_BOUNCED_PERCENT, MANY_LEAVING_PERCENT = 40.0, 2.0, 1.0
 class HealthBrief(Part):
     """What a person wants to know; nothing is needed."""
 
-    worry: Annotated[Told, Ask("What worries you?", "Optional. The figures are read in any case.", "text", rows=3)] = ""
+    worry: Annotated[Told, Ask("What worries you?", "The figures are read in any case.", "text", rows=3)] = ""
 
 
 class HealthAnswer(Part):
@@ -183,7 +183,7 @@ LIST_HEALTH = make_task(
     checks=check,
     propose=propose,
     show=show,
-    summarise=lambda report: f"{len(report.findings)} findings: {report.findings[0].title.lower()} first.",
+    summarise=lambda report: f"{counted(len(report.findings), 'finding')}: {report.findings[0].title.lower()} first.",
     examples=(
         BriefExample("A monthly look", "Everything, nothing special.", {"worry": ""}),
         BriefExample("Fewer opens", "Why do fewer people open?", {"worry": "Fewer people open than last year. Why?"}),

@@ -26,7 +26,7 @@ from agents.result_parts import (
     summarise_report,
     write_report,
 )
-from agents.sources import Reading, gather, make_reading, read_brand
+from agents.sources import Reading, counted, gather, make_reading, read_brand
 from lib.readability import measure_reading_ease
 
 TITLE_RANGE, META_RANGE, FEWEST_WORDS, HARD_EASE = (20, 60), (70, 155), 200, 45
@@ -35,7 +35,7 @@ TITLE_RANGE, META_RANGE, FEWEST_WORDS, HARD_EASE = (20, 60), (70, 155), 200, 45
 class AuditBrief(Part):
     """The page."""
 
-    term: Annotated[ToldLine, Ask("Which search is it for?", "Optional: the words it should be found by.")] = ""
+    term: Annotated[ToldLine, Ask("Which search is it for?", "The words it should be found by.")] = ""
     html: Annotated[
         str,
         Clean,
@@ -196,7 +196,7 @@ def playbook(_brief: AuditBrief, context: Context) -> ReportAnswer:
     return write_report(
         findings,
         good="The page is sound.",
-        bad=f"The page has {len(findings)} flaws; the grave ones come first.",
+        bad=f"The page has {counted(len(findings), 'flaw')}; the grave ones come first.",
         calm=calm,
     )
 

@@ -22,7 +22,7 @@ class PositioningBrief(Part):
     against: Annotated[
         Told, Ask("What do people do instead today?", "The usual alternatives, one in each line.", "text", rows=3)
     ] = ""
-    change: Annotated[Told, Ask("What should change?", "Optional: how you want to be seen.", "text", rows=2)] = ""
+    change: Annotated[Told, Ask("What should change?", "How you want to be seen.", "text", rows=2)] = ""
 
 
 class Pillar(Part):

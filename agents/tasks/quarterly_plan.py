@@ -38,9 +38,7 @@ class PlanBrief(Part):
     dates: Annotated[
         Told, Ask("Dates and events", "One in each line, with its date as you would write it.", "text", rows=4)
     ] = ""
-    budget: Annotated[Told, Ask("Budget and people", "Optional: what there is, in your own words.", "text", rows=2)] = (
-        ""
-    )
+    budget: Annotated[Told, Ask("Budget and people", "What there is, in your own words.", "text", rows=2)] = ""
 
 
 class Initiative(Part):

@@ -43,9 +43,7 @@ DRIVERS = {
 class SlippingBrief(Part):
     """What a person knows that LUX does not."""
 
-    about: Annotated[
-        Told, Ask("What happened lately?", "Optional: a price change, a pause, a new rhythm.", "text", rows=3)
-    ] = ""
+    about: Annotated[Told, Ask("What happened lately?", "A price change, a pause, a new rhythm.", "text", rows=3)] = ""
 
 
 class SlippingAnswer(Part):

@@ -13,7 +13,7 @@ from agents.blocks import Block, Card, Cards, Text
 from agents.brief_fields import Ask, Key, Line, Link, Prose, Told, Words, lines_of
 from agents.documents import make_task
 from agents.networks import NETWORKS, add_utm, get_network
-from agents.playbook_words import allow_link, brand_words, lowered, tag_of, within
+from agents.playbook_words import allow_link, brand_words, tag_of, within
 from agents.result_parts import Part
 from agents.sources import gather, read_brand, read_campaigns, read_computed, read_today
 from config import current_settings
@@ -104,7 +104,7 @@ def _play(brief: PostsBrief, context: Context, networks: tuple[str, ...]) -> Pos
     posts = []
     for at, key in enumerate(networks):
         network, thing = get_network(key), things[at % len(things)]
-        opening = (f"{topic}.", f"One thing about {lowered(topic)}:", f"A question about {lowered(topic)}.")[at % 3]
+        opening = (f"{topic}.", f"{topic}:", f"{topic}?")[at % 3]
         question = "What is your experience with it?" if at % 3 == 2 else f"More from {brand.company} behind the link."
         tags = list(dict.fromkeys(tag for tag in (tag_of(topic), tag_of(brand.company)) if len(tag) > 1))[
             : network.tags
@@ -115,10 +115,8 @@ def _play(brief: PostsBrief, context: Context, networks: tuple[str, ...]) -> Pos
             if network.longest < 600
             else (f"{opening} {thing}.\n\n{question}")
         )
-        posts.append(Post(network=key, text=text, tags=tags, alt=f"A picture that shows {lowered(thing)}"[:200]))
-    return PostsAnswer(
-        idea=f"One thing in each post about {lowered(topic)}, in words that fit where it stands.", posts=posts
-    )
+        posts.append(Post(network=key, text=text, tags=tags, alt=f"{thing}, shown in one picture"[:200]))
+    return PostsAnswer(idea=f"“{topic}”: one thing in each post, in words that fit where it stands.", posts=posts)
 
 
 def _length(post: Post) -> int:

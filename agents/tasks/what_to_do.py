@@ -16,7 +16,7 @@ from agents.campaign_brief import WEEKDAYS
 from agents.campaign_context import USUAL_TIME, read_hours
 from agents.documents import make_task
 from agents.result_parts import Part, Step, show_steps
-from agents.sources import gather, read_audience, shown
+from agents.sources import counted, gather, read_audience, shown
 from campaigns.drafting import get_campaign
 from config import current_settings
 from errors import NotFound
@@ -28,9 +28,7 @@ MANY_FAILED_PERCENT, MANY_LEFT_PERCENT = 20.0, 2.0
 class DoBrief(Part):
     """What a person is after."""
 
-    aim: Annotated[
-        Told, Ask("What are you after?", "Optional: more clicks, fewer unsubscribes, a calm week.", "text")
-    ] = ""
+    aim: Annotated[Told, Ask("What are you after?", "More clicks, fewer unsubscribes, a calm week.", "text")] = ""
 
 
 class DoAnswer(Part):
@@ -197,7 +195,7 @@ WHAT_TO_DO = make_task(
     propose=propose,
     show=show,
     summarise=lambda advice: (
-        f"{len(advice.steps)} steps: {advice.steps[0].title[:1].lower()}{advice.steps[0].title[1:]} first."
+        f"{counted(len(advice.steps), 'step')}: {advice.steps[0].title[:1].lower()}{advice.steps[0].title[1:]} first."
     ),
     examples=(
         BriefExample("Each morning", "What needs a hand?", {"aim": ""}),

@@ -41,10 +41,11 @@ def test_each_agent_has_its_file_its_icon_and_its_words(agent: Agent) -> None:
     assert f'id="{agent.icon}"' in icons
     assert 10 < len(agent.verb_line) <= 70
     assert agent.reads and agent.feeds
-    assert agent.tasks or agent.planned
+    assert 3 <= len(agent.tasks) <= 6
+    assert len({task.key for task in agent.tasks}) == len(agent.tasks)
 
 
-@pytest.mark.parametrize("agent", [agent for agent in AGENTS if agent.is_ready], ids=lambda agent: agent.key)
+@pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.key)
 def test_each_task_has_examples_that_are_valid_briefs_and_a_strict_schema(agent: Agent) -> None:
     for task in agent.tasks:
         assert len(task.examples) == 3
