@@ -42,6 +42,8 @@ ON CONFLICT (fingerprint) DO UPDATE SET
              OR excluded.last_release IS DISTINCT FROM g.last_release)
         THEN 'regressed' ELSE g.state END,
     alert_reason = CASE WHEN g.state = ANY(%(resolved)s) AND excluded.last_seen > g.resolved_at
+        AND (g.resolved_release IS NULL OR excluded.last_release = g.resolved_release
+             OR excluded.last_release IS DISTINCT FROM g.last_release)
         THEN 'regression' ELSE g.alert_reason END
 RETURNING id, count
 """
