@@ -50,7 +50,7 @@ RUN = {
     "running": ("running", "Running"),
     "failed": ("danger", "Failed"),
     "lost": ("warn", "Lost with its process"),
-    "not run yet": ("waiting", "Not run yet"),
+    "not run yet": ("neutral", "Not run yet"),
 }
 SEVERITY = {"error": ("warn", "Error"), "warning": ("neutral", "Warning"), "critical": ("danger", "Critical")}
 
