@@ -5,6 +5,7 @@ To add a kind of field, add it to Kind and to templates/agents/_brief.html.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -19,13 +20,19 @@ Kind = Literal["line", "text", "choice", "segment", "campaign", "number", "link"
 
 @dataclass(frozen=True)
 class Ask:
-    """How a form asks for a value: label, hint, and for choices their words."""
+    """How a form asks for a value: label, hint, and for choices their words.
+
+    `is_foreign`: text that strangers wrote, whose addresses no result may repeat. `is_for_code`: text that code reads
+    and the model never sees.
+    """
 
     label: str
     hint: str = ""
     kind: Kind = "line"
     choices: tuple[tuple[str, str], ...] = ()
     rows: int = 3
+    is_foreign: bool = False
+    is_for_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,11 @@ def list_brief_fields(brief: type[BaseModel]) -> list[BriefField]:
             default = "" if info.default in (None, PydanticUndefined) else str(info.default)
             found.append(BriefField(name, ask, info.is_required(), default))
     return found
+
+
+def name_fields(brief: type[BaseModel], claim: Callable[[Ask], bool]) -> set[str]:
+    """The names of a brief's fields of which something is true."""
+    return {field.name for field in list_brief_fields(brief) if claim(field.ask)}
 
 
 def cleaned(value: object) -> object:

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agents.base import Check, Context
+from agents.brief_fields import name_fields
 from lib.web_addresses import find_addresses, host_of
 
 SMALL_NUMBER = 10
@@ -51,8 +52,17 @@ class Draft:
     @property
     def told(self) -> str:
         """Everything that may be stated as a fact: the brief, and the evidence."""
+        return self._tell(set())
+
+    @property
+    def own_words(self) -> str:
+        """The same without what strangers wrote."""
+        return self._tell(name_fields(type(self.brief), lambda ask: ask.is_foreign))
+
+    def _tell(self, without: set[str]) -> str:
         rows = [f"{one.label} {one.value} {' '.join(one.details)}" for one in self.context.evidence]
-        return " ".join([*(text for _, text in list_texts(self.brief.model_dump(mode="json"))), *rows])
+        brief = self.brief.model_dump(mode="json", exclude=without)
+        return " ".join([*(text for _, text in list_texts(brief)), *rows])
 
 
 def check_words(brief: BaseModel, context: Context, texts: list[tuple[str, str]]) -> list[Check]:
@@ -132,7 +142,7 @@ def _check_links(draft: Draft) -> Check:
     allowed = draft.allowed_links
     hosts = {host_of(link) for link in allowed}
     foreign = [match[1] for match in MARKED_LINK.finditer(draft.copy) if match[1] not in allowed]
-    told = draft.told
+    told = draft.own_words
     found = find_addresses(MARKED_LINK.sub(" ", draft.copy))
     foreign += [one for one in found if one not in allowed and not is_bare_host(one, hosts) and one not in told]
     if foreign:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from agents.base import BriefExample, Check, Context, Instructions, ProposedAction, Task
 from agents.blocks import Block, write_markdown
+from agents.brief_fields import name_fields
 from agents.checks import check_words, in_order, list_texts
 
 BriefT = TypeVar("BriefT", bound=BaseModel)
@@ -99,7 +100,8 @@ def make_task(
 def make_instructions(job: str, brief: BaseModel, context: Context) -> Instructions:
     """What the model is told: the rules and the job, and the data between markers that no data can know beforehand."""
     marker = f"DATA-{secrets.token_hex(8)}"
-    data = {"brief": brief.model_dump(mode="json", exclude_none=True), **context.facts}
+    unseen = name_fields(type(brief), lambda ask: ask.is_for_code)
+    data = {"brief": brief.model_dump(mode="json", exclude_none=True, exclude=unseen), **context.facts}
     told = json.dumps(data, ensure_ascii=False, indent=1, default=str)
     return Instructions(RULES.format(marker=marker, job=job), f"{marker}\n{told}\n{marker}\n\nDo the job.")
 

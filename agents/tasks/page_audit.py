@@ -45,6 +45,8 @@ class AuditBrief(Part):
             "Copy it from the browser (view source) and paste it here. LUX fetches nothing.",
             "text",
             rows=10,
+            is_foreign=True,
+            is_for_code=True,
         ),
     ]
 

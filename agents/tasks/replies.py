@@ -32,7 +32,7 @@ class ReplyBrief(Part):
         str,
         Clean,
         StringConstraints(min_length=3, max_length=3000),
-        Ask("What they wrote", "Word for word.", "text", rows=4),
+        Ask("What they wrote", "Word for word.", "text", rows=4, is_foreign=True),
     ]
     known: Annotated[Told, Ask("What you know about it", "What happened, what you can offer.", "text", rows=3)] = ""
     place: Annotated[

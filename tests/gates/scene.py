@@ -29,6 +29,7 @@ from agents import AGENTS
 from agents.proposals import add_proposal
 from agents.runner import carry_out_run
 from agents.runs import start_run
+from agents.schedules import add_schedule
 from audience.imports import ImportOptions, add_import, check_import
 from audience.sample import add_sample_data
 from campaigns.launching import launch_campaign, start_campaign
@@ -124,6 +125,7 @@ def make_full(lux: Lux) -> Scene:
         launch_campaign(scheduled.id, owner_id, grace_seconds=86_400)
         run_id = add_agent_run(owner_id)
         proposal = add_proposal(run_id)
+        add_schedule(run_id, every="week", hour=8, user_id=owner_id)
         owner = db.session.get_one(User, owner_id)
         made = add_import("people.csv", CSV, actor="Ada", user_id=owner_id)
         check_import(made.id, ImportOptions(columns={0: "email", 1: "name", 2: "attribute"}))
