@@ -137,7 +137,9 @@ class ErrorSpool:
                     if connection is not None:
                         connection.close()
                 connection = None
-                _say(f"errors wait in the spool: {type(error).__name__}")
+                if failures:
+                    # One cut connection is mended in a second; it takes two to say that the database is away.
+                    _say(f"errors wait in the spool: {type(error).__name__}")
                 threading.Event().wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
                 failures += 1
                 self._wake.set()
