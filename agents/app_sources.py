@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from agents.playbook_words import within
 from agents.sources import Reading, make_reading
 from diagnosis.base import Diagnosis
 from diagnosis.deciding import diagnose
@@ -14,7 +15,6 @@ from diagnosis.gathering import signals_of_group, signals_of_system, surrounding
 from diagnostics.health import check_health
 from error_groups import GroupFilter, list_groups
 from extensions import db
-from lib.clean_text import one_line
 from models import ErrorGroup, JobRun
 
 MOST_GROUPS, MOST_DIAGNOSED = 12, 6
@@ -29,8 +29,8 @@ def read_health() -> Reading:
         {
             "check": check.name,
             "status": finding.status,
-            "text": one_line(finding.text)[:200],
-            "advice": one_line(finding.advice)[:200],
+            "text": within(finding.text, 200),
+            "advice": within(finding.advice, 200),
         }
         for check, finding in health.findings
     ]
@@ -51,9 +51,9 @@ def read_groups() -> Reading:
         rows.append(
             {
                 "group": f"#{group.id}",
-                "title": one_line(group.title)[:160],
+                "title": within(group.title, 160),
                 "kind": group.error_type,
-                "place": one_line(group.place or "")[:80],
+                "place": within(group.place or "", 80),
                 "severity": group.severity,
                 "state": group.state,
                 "count": group.count,
@@ -78,7 +78,7 @@ def read_diagnoses() -> Reading:
     for row in list_groups(GroupFilter(limit=MOST_DIAGNOSED))[:MOST_DIAGNOSED]:
         group_id = row.group.id
         found = diagnose(signals_of_group(group_id, health), around)[0]
-        rows.append({"group": f"#{group_id}", "title": one_line(row.group.title)[:120]} | _tell(found))
+        rows.append({"group": f"#{group_id}", "title": within(row.group.title, 120)} | _tell(found))
         if found.repairs and found.is_known:
             groups[f"#{group_id}"] = group_id
     if not rows:
@@ -119,9 +119,9 @@ def read_jobs() -> Reading:
 def _tell(found: Diagnosis) -> dict[str, Any]:
     return {
         "rule": found.rule,
-        "cause": one_line(found.cause)[:300],
+        "cause": within(found.cause, 300),
         "confidence_percent": round(100 * found.confidence),
         "repairs": ", ".join(f"{one.id} (tier {one.tier})" for one in found.repairs),
-        "advice": one_line(" ".join(found.advice))[:300],
+        "advice": within(" ".join(found.advice), 300),
         "evidence": ", ".join(found.evidence[:4])[:200],
     }

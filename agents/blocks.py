@@ -50,7 +50,10 @@ class Figures:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows; `numbers` are the positions of the columns that hold figures."""
+    """Rows; `numbers` are the positions of the columns that hold figures.
+
+    `link` is where a row's first cell leads when it is a number such as #12: the address before that number.
+    """
 
     kind: ClassVar[str] = "table"
     title: str
@@ -58,6 +61,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     numbers: frozenset[int] = frozenset()
     empty: str = "Nothing to show."
+    link: str = ""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class ShownTable(Part):
     rows: list[list[str]]
     numbers: list[int] = []
     empty: str = "Nothing to show."
+    link: str = ""
 
 
 Findings = Annotated[list[Finding], Field(min_length=1, max_length=8)]
@@ -100,7 +101,7 @@ def show_report(report: Report) -> list[Block]:
 
 def show_table(table: ShownTable) -> Block:
     """Computed rows as a table."""
-    return Table(table.title, table.columns, table.rows, frozenset(table.numbers), table.empty)
+    return Table(table.title, table.columns, table.rows, frozenset(table.numbers), table.empty, table.link)
 
 
 def make_table(
@@ -110,11 +111,12 @@ def make_table(
     *,
     numbers: Sequence[int] = (),
     empty: str = "",
+    link: str = "",
 ) -> ShownTable:
     """Rows of a report, each value as it is shown."""
     told = [[_cell(cell) for cell in row] for row in rows]
     words = empty or "Nothing to show."
-    return ShownTable(title=title, columns=list(columns), rows=told, numbers=list(numbers), empty=words)
+    return ShownTable(title=title, columns=list(columns), rows=told, numbers=list(numbers), empty=words, link=link)
 
 
 def _cell(value: object) -> str:

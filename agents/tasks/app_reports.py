@@ -83,7 +83,9 @@ def _complete_incidents(_brief: LookBrief, context: Context, answer: ReportAnswe
         for one in context.facts["groups"]
     ]
     columns = ("Group", "What", "State", "Count", "Last day", "Last seen")
-    table = make_table("Unresolved", columns, rows, numbers=(3, 4), empty="Nothing is unresolved.")
+    table = make_table(
+        "Unresolved", columns, rows, numbers=(3, 4), empty="Nothing is unresolved.", link="/diagnostics/groups/"
+    )
     figures = [
         make_figure("Unresolved", len(rows), "groups"),
         make_figure("Resolved in 7 days", context.facts["resolved_in_7_days"], "groups"),
@@ -144,7 +146,13 @@ def _complete_diagnosis(_brief: LookBrief, context: Context, answer: ReportAnswe
         )
         for one in context.facts["diagnoses"]
     ]
-    table = make_table("Causes", ("Group", "Cause", "Confidence", "Repairs", "Evidence"), rows, numbers=(2,))
+    table = make_table(
+        "Causes",
+        ("Group", "Cause", "Confidence", "Repairs", "Evidence"),
+        rows,
+        numbers=(2,),
+        link="/diagnostics/groups/",
+    )
     figures = [make_figure("Diagnosed", len(rows), "diagnoses")]
     return Report(**answer.model_dump(), figures=figures, tables=[table])
 

@@ -27,7 +27,7 @@ from agents.result_parts import (
     summarise_report,
     write_report,
 )
-from agents.sources import Reading, gather, make_reading, read_brand, read_campaigns, read_computed
+from agents.sources import Reading, counted, gather, make_reading, read_brand, read_campaigns, read_computed
 from campaigns.brand import get_brand
 from lib.contrast import contrast_ratio
 
@@ -122,14 +122,14 @@ def _play(count: int) -> Any:
                 sub=f"{reasons[at % len(reasons)]}."[:200],
                 call=("See it", "Read more", "Take a look")[at],
                 layout=LAYOUTS[at],
-                alt=f"A picture that shows {lowered(topic)}"[:200],
+                alt=f"{topic}, shown in one picture"[:200],
             )
             for at in range(count)
         ]
         feel = lines_of(brief.feel)
         mood = f" It feels {lowered(feel[0].rstrip('.'))}." if feel else ""
         return CreativeAnswer(
-            idea=f"One thing is shown, {lowered(topic)}, and one thing is said about it.{mood}", concepts=concepts
+            idea=f"“{topic}”: one thing is shown, and one thing is said about it.{mood}", concepts=concepts
         )
 
     return playbook
@@ -181,7 +181,7 @@ def _make(key: str, label: str, verb: str, job: str, count: int, places: tuple[s
         playbook=_play(count),
         checks=_check,
         show=_show,
-        summarise=lambda result: f"{len(result.concepts)} concepts: {result.concepts[0].headline}",
+        summarise=lambda result: f"{counted(len(result.concepts), 'concept')}: {result.concepts[0].headline}",
         assume=lambda _brief, _context: ["LUX draws no pictures yet: this is the brief for whoever does."],
         examples=EXAMPLES,
     )

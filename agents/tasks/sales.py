@@ -41,7 +41,14 @@ def _complete_scores(_brief: LookBrief, context: Context, answer: ReportAnswer) 
         make_figure("Warm", scores["warm"], "scores"),
     ]
     rows = [(one["contact"], one["points"], one["reasons"]) for one in context.facts["leads"]]
-    leads = make_table("The highest", ("Contact", "Points", "Reasons"), rows, numbers=(1,), empty="Nobody is warm yet.")
+    leads = make_table(
+        "The highest",
+        ("Contact", "Points", "Reasons"),
+        rows,
+        numbers=(1,),
+        empty="Nobody is warm yet.",
+        link="/contacts/",
+    )
     points = make_table("Points", ("For", "Points"), list(context.facts["points"].items()), numbers=(1,))
     return Report(**answer.model_dump(), figures=figures, tables=[leads, points])
 
@@ -156,7 +163,7 @@ def _show_actions(result: NextActions) -> list[Block]:
     words = [Card(f"{one.contact}: {one.action}"[:80], one.words) for one in result.actions]
     return [
         Text(result.reading, "In short"),
-        Table("Whom, and why", ("Contact", "Action", "Why"), rows, empty="Nobody is warm yet."),
+        Table("Whom, and why", ("Contact", "Action", "Why"), rows, empty="Nobody is warm yet.", link="/contacts/"),
         *([Cards(words, "What to say")] if words else []),
         *show_lines(result.for_everybody, "For everybody else"),
     ]
