@@ -32,9 +32,7 @@ def add() -> ResponseReturnValue:
     label, scopes, days = form.get("label", ""), form.getlist("scopes"), form.get("days", USUAL_DAYS)
     try:
         known = days in (FOREVER, *map(str, DAYS))
-        made = add_token(
-            label, scopes=scopes, days=(int(days) or None) if known else -1, by=current_user, peer=peer()
-        )
+        made = add_token(label, scopes=scopes, days=(int(days) or None) if known else -1, by=current_user, peer=peer())
     except InputInvalid as error:
         return _tokens(label=label, scopes=scopes, days=days, errors=error.fields), 422
     return _tokens(made=made)
