@@ -78,6 +78,12 @@ def post_worker_init(worker: Any) -> None:
     clocks[worker.pid].start()
 
 
+def pre_request(_worker: Any, request: Any) -> None:
+    """A body in chunks is the last on its connection: what is left unread of it is nobody's next request."""
+    if any(name == "TRANSFER-ENCODING" for name, _ in request.headers):
+        request.force_close()
+
+
 def worker_abort(worker: Any) -> None:
     """A stuck process tells where it is stuck before it is ended."""
     if hasattr(worker, "wsgi"):

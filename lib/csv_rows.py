@@ -14,6 +14,11 @@ DELIMITERS = (",", ";", "\t", "|")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 MOST_COLUMNS = 100
 LONGEST_CELL = 10_000
+# How files begin that are no text: PNG, JPEG, GIF, RIFF, gzip, zlib, bzip2, xz, zstd, 7z, RAR, ELF, Windows programs.
+OTHER_FILES = (
+    b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"RIFF", b"\x1f\x8b", b"x\x9c", b"x\xda", b"x\x01", b"BZh",
+    b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!\x1a", b"\x7fELF", b"MZ\x90\x00",
+)  # fmt: skip
 SAMPLE_CHARACTERS = 64 * 1024
 SAMPLE_ROWS = 20
 
@@ -51,6 +56,8 @@ def read_table(raw: bytes) -> CsvTable:
         raise CsvUnreadable("This is a spreadsheet file. Save it as CSV in your spreadsheet program, then upload that.")
     if raw.startswith(b"%PDF"):
         raise CsvUnreadable("This is a PDF, not a CSV file.")
+    if raw.startswith(OTHER_FILES) or raw[257:262] == b"ustar":
+        raise CsvUnreadable("This is an image, an archive or a program, not a CSV file.")
     text, encoding = _decoded(raw)
     if not text.strip():
         raise CsvUnreadable("The file is empty.")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
 import shutil
-import ssl
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.servers import Lux, end_group, free_port, wait_until
+from tests.nginx_site import DEPLOY, SYSTEM_PATH, Site, running_site
+from tests.servers import Lux
 
-DEPLOY = Path(__file__).resolve().parent.parent.parent / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
-SYSTEM_PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 
 def run(*words: str, **options: str) -> subprocess.CompletedProcess[str]:
@@ -121,74 +117,11 @@ def test_sudo_lets_lux_ask_for_the_helpers_verbs_one_by_one() -> None:
     assert "ALL=(ALL" not in rules
 
 
-@dataclass
-class Site:
-    """nginx with LUX's own configuration in front of a LUX."""
-
-    port: int
-    folder: Path
-
-    def get(self, path: str, request_id: str = "") -> http.client.HTTPResponse:
-        return self.send("GET", path, {"X-Request-ID": request_id} if request_id else {})
-
-    def send(
-        self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
-    ) -> http.client.HTTPResponse:
-        context = ssl._create_unverified_context()  # noqa: S323 - the test's own certificate
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=context)
-        connection.request(method, path, body=body, headers={"Host": "lux.example", **headers})
-        return connection.getresponse()
-
-
 @pytest.fixture
 def site(start_lux: Callable[..., Lux], tmp_path: Path) -> Iterator[Site]:
     """The site as the installer writes it, on free ports and with a certificate of the test's own."""
-    port, plain_port = free_port(), free_port()
-    lux = start_lux(workers=1, PROXY_HOPS="1", LUX_PUBLIC_URL=f"https://127.0.0.1:{port}")
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    made = run(
-        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=lux.example"),
-        *("-keyout", str(key), "-out", str(certificate)),
-    )
-    assert made.returncode == 0, made.stderr
-    snippet = tmp_path / "lux-proxy.conf"
-    snippet.write_text(
-        (DEPLOY / "nginx" / "lux-proxy.conf").read_text().replace("127.0.0.1:5000", f"127.0.0.1:{lux.port}")
-    )
-    text = (DEPLOY / "nginx" / "lux.conf").read_text()
-    for placeholder, value in {
-        "@DOMAIN@": "lux.example", "@CERTIFICATE@": str(certificate), "@KEY@": str(key), "@SNIPPET@": str(snippet),
-        "/var/log/nginx": str(tmp_path), "[::]:443": f"[::1]:{port}", "[::]:80": f"[::1]:{plain_port}",
-        "listen 443": f"listen 127.0.0.1:{port}", "listen 80": f"listen 127.0.0.1:{plain_port}",
-    }.items():  # fmt: skip
-        text = text.replace(placeholder, value)
-    text = re.sub(r"    listen \[::1\][^\n]*\n", "", text)
-    assert "@" not in re.sub(r"#.*", "", text)
-    user = "user root;" if os.geteuid() == 0 else ""
-    folders = "".join(
-        f"{name}_temp_path {tmp_path}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    whole = f"{user}\ndaemon off;\npid {tmp_path}/pid;\nevents {{}}\nhttp {{\n{folders}{text}\n}}\n"
-    configuration = tmp_path / "nginx.conf"
-    configuration.write_text(whole)
-    program = shutil.which("nginx", path=SYSTEM_PATH) or "nginx"
-    words = [program, "-e", str(tmp_path / "start.log"), "-c", str(configuration)]
-    tested = run(*words, "-t")
-    assert tested.returncode == 0, tested.stderr
-    nginx = subprocess.Popen(words)
-    running = Site(port, tmp_path)
-
-    def answers() -> bool:
-        try:
-            return running.get("/livez").status == 200
-        except OSError:
-            return False
-
-    try:
-        wait_until(answers, "the site to answer", 20)
+    with running_site(tmp_path, start_lux) as running:
         yield running
-    finally:
-        end_group(nginx)
 
 
 def test_the_site_passes_on_what_is_lux_and_keeps_back_what_is_not(site: Site) -> None:

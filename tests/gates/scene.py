@@ -36,10 +36,14 @@ from campaigns.launching import launch_campaign, start_campaign
 from campaigns.mail_links import CONFIRM, make_link_signer
 from campaigns.sending import send_due_messages
 from channels.outbox import get_outbox_message, list_outbox_messages
+from chatbot import carry_out
 from config import current_settings
+from conversation.turns import Asker, start_turn
 from error_logger import error_logger
 from extensions import db
 from models import Contact, ErrorGroup, IntakeBody, User
+from receipts.actors import Actor
+from receipts.plans import StepDraft, add_plan, list_steps
 from tests import makers
 from tests.campaigns.ledger_scene import make_contacts
 from tests.servers import Lux
@@ -164,6 +168,8 @@ def make_full(lux: Lux) -> Scene:
             "key": "email_crm",
             "number": 1,
             "name": letters[0].name,
+            **add_conversation(owner_id),
+            "step_id": add_repair_step(group_id),
         }
         db.session.commit()
         db.session.remove()
@@ -180,9 +186,35 @@ def add_error() -> int:
     return int(db.session.scalars(select(ErrorGroup.id)).one())
 
 
+def add_repair_step(group_id: int) -> int:
+    """A plan for the group with a step that waits for somebody; the step's id."""
+    group = db.session.get_one(ErrorGroup, group_id)
+    text = "Mark as noise (mark_noise)"
+    plan = add_plan(
+        group=group,
+        error_id=None,
+        actor=Actor("Ada"),
+        mode="diagnose",
+        diagnosis={"rule": "scanner-noise", "cause": "A scanner.", "class": "code", "confidence": 0.9, "evidence": []},
+        facts={},
+        fix_steps=["Mark as noise (mark_noise): LUX may do this by itself."],
+        baseline=[],
+        steps=[StepDraft("mark_noise", "A", "planned", None, text, "0" * 64)],
+    )
+    return int(list_steps(plan.id)[0].id)
+
+
 def always(app: Flask) -> dict[str, str | int]:
     """What every LUX has, whatever is in it."""
-    return {"key": AGENTS[0].key}
+    return {"key": AGENTS[0].key, "document": "readme"}
+
+
+def add_conversation(user_id: int) -> dict[str, str | int]:
+    """A question to LUX with its answer; the ids of both."""
+    turn, _ = start_turn(Asker(f"user {user_id}", "Ada", "owner", user_id), "How many people can I write to?")
+    ids: dict[str, str | int] = {"conversation_id": turn.conversation_id or 0, "turn_id": turn.id}
+    carry_out(turn.id)
+    return ids
 
 
 def add_people(scene: Scene) -> User:

@@ -22,6 +22,8 @@ from sqlalchemy import select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from accounts.sessions import list_sessions, start_session
+from accounts.tokens import add_token
 from accounts.webhook_credentials import add_credential
 from agents import AGENTS
 from app import create_app
@@ -29,9 +31,9 @@ from audience.imports import add_import
 from channels.outbox import list_outbox_messages
 from config import current_settings, load_settings
 from extensions import db
-from models import AgentRun, ErrorGroup, IntakeBody, IntakeMapping, Proposal
+from models import AgentRun, AgentSchedule, ErrorGroup, IntakeBody, IntakeMapping, Proposal, User
 from tests import makers
-from tests.gates.scene import SETTINGS, Scene, cookie_of, make_full
+from tests.gates.scene import SETTINGS, Scene, add_conversation, cookie_of, make_full
 from tests.security.contents import Contents
 from tests.servers import Lux, drop_database, make_database
 
@@ -71,6 +73,7 @@ class House:
     visitors: dict[str, makers.Browser] = field(default_factory=dict)
     cookies: dict[str, str] = field(default_factory=dict)
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    own_of: dict[str, dict[str, str | int]] = field(default_factory=dict)
     foreign: dict[str, str | int] = field(default_factory=dict)
     foreign_at: dict[str, dict[str, str | int]] = field(default_factory=dict)
 
@@ -88,13 +91,11 @@ class House:
         answer.close()
         return answer
 
-    def address_of(self, rule: Rule, whose: str = "own") -> str:
-        """The rule's address with the ids of an own row, of a foreign one, or of none."""
-        own = self.scene.address_of(rule)
-        assert own is not None, f"{rule.rule} needs a value in make_full of tests/gates/scene.py"
-        if whose == "own" or not rule.arguments:
-            return own
+    def address_of(self, rule: Rule, whose: str = "own", principal: str = "owner") -> str:
+        """The rule's address with the ids of a principal's own row, of a foreign one, or of none."""
         values: dict[str, str | int] = {}
+        if whose == "own" or not rule.arguments:
+            return self.own_address_of(rule, principal)
         for name in rule.arguments:
             is_number = type(rule._converters[name]).__name__ == "IntegerConverter"
             if whose == "random":
@@ -105,6 +106,17 @@ class House:
             values[name] = found
         with self.app.test_request_context():
             return str(self.app.url_map.bind("").build(rule.endpoint, values))
+
+    def own_address_of(self, rule: Rule, principal: str) -> str:
+        """The rule's address with the ids of rows of the house, or of the principal where rows belong to a person."""
+        kept = self.scene.values
+        self.scene.values = {**kept, **self.own_of.get(principal, self.own_of["owner"])}
+        try:
+            own = self.scene.address_of(rule)
+        finally:
+            self.scene.values = kept
+        assert own is not None, f"{rule.rule} needs a value in make_full of tests/gates/scene.py"
+        return own
 
 
 @contextlib.contextmanager
@@ -151,6 +163,7 @@ def furnish(app: Flask, folder: Path, url: str, connection: psycopg.Connection) 
         for role in ROLES:
             person = makers.make_user(role=None if role == "waiting" else role, email=f"{role}@house.example")
             house.visitors[role] = makers.signed_in_client(app, person)
+            house.own_of[role] = personal_values(person)
         house.cookies = {name: cookie_of(visitor) for name, visitor in house.visitors.items()}
         made = add_credential("Matrix", by=None)
         login = base64.b64encode(f"{made.username}:{made.password}".encode()).decode()
@@ -160,7 +173,8 @@ def furnish(app: Flask, folder: Path, url: str, connection: psycopg.Connection) 
         }
         scene.values |= own_values()
         scene.of_area["first_start"] = {"key": "brand"}
-        scene.tokens |= {view: scene.tokens[part] for view, part in (("public.leave", "u"), ("public.change", "p"))}
+        twins = {"public.leave": "u", "public.change": "p", "public.answer": "public.question"}
+        scene.tokens |= {view: scene.tokens[part] for view, part in twins.items()}
         house.foreign = foreign_values(scene)
         house.foreign_at = foreign_tokens(scene)
         db.session.commit()
@@ -188,10 +202,29 @@ def own_values() -> dict[str, str | int]:
     return {
         "user_id": person.id,
         "credential_id": add_credential("To be revoked", by=None).id,
+        "schedule_id": add_schedule(person.id),
+        "token_id": add_token("To be revoked", scopes=["operator"], days=30, by=person, peer="127.0.0.1").id,
         "mapping_id": mapping.id,
         "build": "0" * 12,
         "path": "css/tokens.css",
     }
+
+
+def add_schedule(user_id: int) -> int:
+    """A brief that the clock repeats; its id."""
+    schedule = AgentSchedule(
+        agent="email_crm", task="campaign", brief={}, every="day", hour=6, timezone="UTC", user_id=user_id,
+        next_at=db.func.now(),
+    )  # fmt: skip
+    db.session.add(schedule)
+    db.session.commit()
+    return int(schedule.id)
+
+
+def personal_values(person: User) -> dict[str, str | int]:
+    """Rows that belong to one person alone: nobody else may name them, whatever their role."""
+    start_session(person, peer="127.0.0.1", user_agent="another browser")
+    return {"session_id": list_sessions(person)[0].id, **add_conversation(person.id)}
 
 
 def foreign_values(scene: Scene) -> dict[str, str | int]:
@@ -214,7 +247,12 @@ def foreign_values(scene: Scene) -> dict[str, str | int]:
     db.session.add_all([proposal, mapping])
     db.session.commit()
     campaign = makers.make_campaign(name="Another's letter", made_by="Stranger")
+    token = add_token("Another's", scopes=["operator"], days=30, by=stranger, peer="127.0.0.1")
     return {
+        **personal_values(stranger),
+        "token_id": token.id,
+        "schedule_id": add_schedule(stranger.id),
+        "step_id": NOWHERE_ID,
         "campaign_id": campaign.id,
         "contact_id": makers.make_contact(name="Another's contact").id,
         "segment_id": makers.make_segment(name="Another's segment").id,
@@ -228,6 +266,7 @@ def foreign_values(scene: Scene) -> dict[str, str | int]:
         "mapping_id": mapping.id,
         "name": letters[-1].name,
         "key": "email_crm",
+        "document": "diagnostics",
         "number": 99,
         "path": "../app.py",
         "build": "0" * 12,
@@ -237,9 +276,12 @@ def foreign_values(scene: Scene) -> dict[str, str | int]:
 def foreign_tokens(scene: Scene) -> dict[str, dict[str, str | int]]:
     """For each address with a token one that LUX has made too, for another purpose."""
     letters = {"click": "o", "opened": "c", "ask": "o", "leave": "o", "view": "u", "preferences": "c", "change": "o"}
+    letters |= {"question": "c", "answer": "c"}
     found: dict[str, dict[str, str | int]] = {
         f"public.{view}": {"token": scene.tokens[part]} for view, part in letters.items()
     }
+    found["password_reset.choose"] = {"token": scene.tokens["users.accept"]}
+    found["profile.confirm_address"] = {"token": scene.tokens["users.accept"]}
     found["users.accept"] = {"token": scene.tokens["u"]}
     found["first_start.make_owner"] = {"token": scene.tokens["users.accept"]}
     return found
