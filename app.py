@@ -20,6 +20,7 @@ from diagnostics.traffic import init_traffic
 from error_logger import init_app_log, init_error_logger
 from extensions import csrf, db, login, migrate
 from lib.compression import gzip_padded
+from lib.json_bodies import JsonBodies
 from lib.redaction import Redactor
 from lib.release import release_name
 from lib.shared_counters import SharedCounters
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         return make_offline_app()
     settings = settings or load_settings()
     app = Flask("lux", root_path=__file__.rpartition("/")[0], static_folder=None)
+    app.json = JsonBodies(app)
     app.config.update(_flask_settings(settings))
     _watch_errors(app, settings)
     if settings.proxy_hops:

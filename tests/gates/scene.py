@@ -142,9 +142,9 @@ def make_full(lux: Lux) -> Scene:
         folder = current_settings().lux_data_dir / "outbox"
         letters = list_outbox_messages(folder)
         scene.tokens |= tokens_in(get_outbox_message(folder, letters[0].name))
-        _, scene.tokens["users.accept"] = invite(
-            email="new@lumen.example", name="New Person", role="viewer", by=owner, peer="127.0.0.1"
-        )
+        _, token = invite(email="new@lumen.example", name="New Person", role="viewer", by=owner, peer="127.0.0.1")
+        assert token is not None
+        scene.tokens["users.accept"] = token
         (asked_id,) = make_contacts(1, domain="asked.example", subscription="pending")
         signer = make_link_signer(current_settings().session_secrets)
         scene.tokens["public.question"] = signer.sign(CONFIRM, asked_id)

@@ -21,7 +21,7 @@ def test_every_address_of_a_draft_answers_a_stranger_as_if_it_were_not_there(hou
             continue
         for method in sorted({"GET", "HEAD", "POST"} & (rule.methods or set())):
             own = re.sub(r"/campaigns/\d+", f"/campaigns/{draft_id}", house.address_of(rule))
-            answers = {}
+            answers: dict[str, set[tuple[int, str]]] = {}
             for address in (own, re.sub(r"/campaigns/\d+", "/campaigns/987654", own)):
                 for principal in ("nobody", "waiting", "zapier", "token"):
                     answer = house.ask(principal, method, address)
