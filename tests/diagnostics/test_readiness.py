@@ -25,7 +25,8 @@ def test_a_database_at_head_is_ready_and_one_behind_is_not(app: Flask) -> None:
     db.session.commit()
     try:
         answer = app.test_client().get("/readyz")
-        assert (answer.status_code, answer.get_json()["detail"]) == (503, "The database is not at the newest migration.")
+        assert answer.status_code == 503
+        assert answer.get_json()["detail"] == "The database is not at the newest migration."
     finally:
         db.session.execute(text("UPDATE alembic_version SET version_num = rtrim(version_num, 'x')"))
         db.session.commit()
