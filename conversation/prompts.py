@@ -54,6 +54,11 @@ _WHO = {
     "owner": "the owner of this LUX",
 }
 _THING = re.compile(r"(?<![\w\[/#])(campaign|segment|error group|group) #?(\d{1,12})(?![\w\]])", re.IGNORECASE)
+# Of the page's address only the area and an id: the rest may be whatever somebody was led to.
+_PAGE = re.compile(
+    r"^/(?:agents|analytics|approvals|ask|calendar|campaigns|contacts|diagnostics(?:/groups)?|help|outbox|segments"
+    r"|settings|webhook-inbox)(?:/\d{1,12})?(?=/|$)"
+)
 _TABLES: dict[str, tuple[type[Campaign] | type[Segment] | type[ErrorGroup], str, str]] = {
     "campaign": (Campaign, "name", "/campaigns/{}"),
     "segment": (Segment, "name", "/segments/{}"),
@@ -73,7 +78,8 @@ def make_messages(asked: Asked, history: Sequence[ChatTurn], fact: Fact) -> list
     words = redactor.text(_own_words(asked.wish))
     found = told(fact)
     data = f"\n\nWhat LUX's own rules, data and documents say to this:\n<data>\n{found}\n</data>" if found else ""
-    page = f"\n\n(The page that is open: {asked.page})" if re.fullmatch(r"/[a-z0-9/_-]{0,80}", asked.page) else ""
+    place = _PAGE.match(asked.page)
+    page = f"\n\n(The page that is open: {place[0]})" if place else ""
     messages.append({"role": "user", "content": f"{words}{page}{data}"})
     return messages
 

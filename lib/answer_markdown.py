@@ -5,10 +5,11 @@ clean_answer() takes outside addresses out of a text that a model wrote; render_
 
 from __future__ import annotations
 
+import html
 import itertools
 import re
 from collections.abc import Callable, Collection
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import nh3
 from markdown_it import MarkdownIt
@@ -16,6 +17,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from lib.clean_text import clean_text, one_line, without_invisible
+from lib.planted_orders import without_orders
 from lib.web_addresses import find_addresses
 
 REMOVED = "‹address removed›"
@@ -39,6 +41,7 @@ _SCHEME = re.compile(r"\b(?:javascript|data|vbscript|mailto|tel|ftp|file|blob|ws
 _FILE = re.compile(
     r"[\w./<>-]+\.(?:py|js|css|html|md|log|err|conf|cfg|toml|txt|sock|service|timer|env|sql|csv)(?::\d+)?"
 )
+_HOST = re.compile(r"//[\w-]|\bwww\.|[\w-]+\.[a-z]{2,24}/", re.IGNORECASE)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # Marks that still mean something in the middle of a line; an underscore within a word does not.
 _MARKS = re.compile(r"([\\`*\[\]<>|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|!(?=\[)|^#)")
@@ -66,10 +69,9 @@ def clean_answer(text: str, *, base_url: str, known_addresses: Collection[str] =
     for address in sorted(find_addresses(text), key=len, reverse=True):
         if address not in known_addresses and not _is_inside(address, base_url):
             text = text.replace(address, REMOVED)
-    if find_others(text, base_url, known_addresses):
-        text = "\n".join(
-            REMOVED if find_others(line, base_url, known_addresses) else line for line in text.splitlines()
-        )
+    # What still leads out when it is read once more, such as an address in percent signs, takes its whole line along.
+    lines = text.split("\n")
+    text = "\n".join(REMOVED if _leads_out(line, base_url, known_addresses) else line for line in lines)
     text = _SCHEME.sub(lambda match: match[0] if _begins_known(text, match, known_addresses) else "", text)
     return re.sub("\ue000(\\d+)\ue001", lambda match: places[int(match[1])], text)
 
@@ -77,6 +79,11 @@ def clean_answer(text: str, *, base_url: str, known_addresses: Collection[str] =
 def find_others(text: str, base_url: str, known_addresses: Collection[str] = ()) -> list[str]:
     """The addresses in a text that lead out of LUX."""
     return [one for one in find_addresses(text) if one not in known_addresses and not _is_inside(one, base_url)]
+
+
+def _leads_out(line: str, base_url: str, known_addresses: Collection[str]) -> bool:
+    readings = {line, unquote(line), html.unescape(line), unquote(html.unescape(line))}
+    return any(find_others(reading, base_url, known_addresses) for reading in readings)
 
 
 def finished_part(text: str) -> str:
@@ -96,11 +103,13 @@ def finished_part(text: str) -> str:
 
 def quote_words(text: str, longest: int = 160) -> str:
     """A stranger's words for an answer: one line, no address, no mark of markdown that would still mean something."""
-    line = one_line(text)
+    line = without_orders(one_line(text))
     line = f"{line[: longest - 1]}…" if len(line) > longest else line
     for address in sorted(find_addresses(line), key=len, reverse=True):
         if not _FILE.fullmatch(address):
             line = line.replace(address, REMOVED)
+    if any(_HOST.search(reading) for reading in (unquote(line), html.unescape(line)) if reading != line):
+        return REMOVED
     return _MARKS.sub(r"\\\1", line)
 
 

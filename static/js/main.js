@@ -72,7 +72,10 @@ document.addEventListener("click", (event) => {
   if (!target) return;
   if (target.matches("[data-toast-close]")) target.closest("[data-toast]").remove();
   if (target.matches("[data-opens-palette]")) openPalette();
-  if (target.matches("[data-opens-dock]")) document.dispatchEvent(new CustomEvent("lux:dock", { detail: { button: target } }));
+  if (target.matches("[data-opens-dock]") && document.querySelector("[data-dock]") && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    document.dispatchEvent(new CustomEvent("lux:dock", { detail: { button: target } }));
+  }
   if (knowsCommands) return;
   if (target.dataset.opens) document.getElementById(target.dataset.opens)?.showModal();
   if (target.dataset.closes) document.getElementById(target.dataset.closes)?.close();
@@ -235,5 +238,11 @@ document.addEventListener("keydown", (event) => {
     single[event.key]();
   }
 });
+
+// The dock comes when it is asked for; one that was open on the page before is open here too.
+
+const loadDock = () => import("./modules/dock.js");
+document.addEventListener("lux:dock", (event) => loadDock().then((module) => module.toggleDock(event.detail.button)));
+if (listKept().includes("lux-dock") && innerWidth > 560 && document.querySelector("[data-dock]")) loadDock().then((module) => module.openDock(null, false));
 
 attach();

@@ -5,6 +5,8 @@ with OpenAIServer() as server:
     server.answers = [{"subjects": [...]}]      # what it says, in order; the last one again and again
     server.moods = ["rate_limited", "ok"]       # how it behaves, in order; "ok" afterwards
     server.requests                             # the bodies that came
+    server.answers = [{"text": "", "tool_calls": [{"name": "health", "arguments": "{}"}]}, "All is well."]
+    server.answers = [obey]                     # tests/fakes/obedient.py: does whatever it reads
 """
 
 from __future__ import annotations
@@ -202,6 +204,16 @@ def _make_handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
             if mood == "refusal":
                 yield _chunk({"refusal": "I cannot help with that."}, "stop")
                 return
+            finish = "stop"
+            if answer.startswith('{"text": ') and '"tool_calls": ' in answer:
+                wanted = json.loads(answer)
+                answer, finish = wanted["text"], "tool_calls"
+                for index, call in enumerate(wanted["tool_calls"]):
+                    # As the real one does: the name first, then the arguments in pieces.
+                    function = {"name": call["name"], "arguments": ""}
+                    yield _chunk({"tool_calls": [{"index": index, "id": f"call_{index}", "function": function}]}, None)
+                    for half in (call["arguments"][:1], call["arguments"][1:]):
+                        yield _chunk({"tool_calls": [{"index": index, "function": {"arguments": half}}]}, None)
             pieces = [answer[i : i + server.piece_size] for i in range(0, len(answer), server.piece_size)]
             if mood in ("half_stream", "error_in_stream", "stall", "cut"):
                 pieces = pieces[: max(1, len(pieces) // 2)]
@@ -217,9 +229,9 @@ def _make_handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
             if mood == "half_stream":
                 return
             if mood != "no_finish":
-                yield _chunk({}, "length" if mood == "cut" else "stop")
+                yield _chunk({}, "length" if mood == "cut" else finish)
             if mood != "no_usage" and body.get("stream_options", {}).get("include_usage"):
-                told = sum(len(str(message["content"])) for message in body["messages"])
+                told = sum(len(str(message.get("content"))) for message in body["messages"])
                 usage = {"prompt_tokens": told // 4, "completion_tokens": len(answer) // 4}
                 yield _chunk(None, None, usage={**usage, "total_tokens": sum(usage.values())})
 
