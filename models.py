@@ -5,7 +5,7 @@ To add a table, add it under its heading and make a migration with `make migrati
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, UniqueConstraint, func, text
@@ -17,6 +17,8 @@ from extensions import Model
 ROLES = ("owner", "operator", "marketer", "viewer")
 SUBSCRIPTIONS = ("none", "pending", "subscribed", "unsubscribed", "bounced", "complained")
 INTAKE_STATES = ("new", "done", "dead")
+AD_GOALS = ("sales", "contacts", "awareness")
+ASSET_KINDS = ("upload", "drawn")
 CAMPAIGN_STATES = ("draft", "scheduled", "sending", "paused", "finished", "cancelled")
 MESSAGE_STATES = ("pending", "claimed", "attempting", "deferred", "sent", "failed", "suppressed", "unknown")
 RUN_STATES = ("waiting", "running", "done", "failed", "stopped")
@@ -592,6 +594,44 @@ class IntakeMapping(Model):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+# ── The library of pictures ──────────────────────────────────────────────────
+
+
+class Asset(Model):
+    """A picture: uploaded and encoded anew, or drawn as SVG from its `design`, with a PNG of it beside.
+
+    `content` is what `media_type` says; `png` is the picture for mail and networks where `content` is SVG.
+    """
+
+    __tablename__ = "assets"
+    __table_args__ = (
+        one_of("kind", ASSET_KINDS),
+        Index("ix_assets_library", text("id DESC"), postgresql_where=text("archived_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str]
+    kind: Mapped[str]
+    place: Mapped[str] = mapped_column(server_default="")
+    media_type: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    byte_count: Mapped[int]
+    alt: Mapped[str]
+    public_token: Mapped[str] = mapped_column(unique=True)
+    digest: Mapped[str] = mapped_column(index=True)
+    content: Mapped[bytes] = mapped_column(deferred=True)
+    png: Mapped[bytes | None] = mapped_column(deferred=True)
+    thumbnail: Mapped[bytes] = mapped_column(deferred=True)
+    design: Mapped[dict[str, Any] | None]
+    contrast: Mapped[float | None]
+    made_by: Mapped[str]
+    proposal_id: Mapped[int | None] = mapped_column(ForeignKey("proposals.id", ondelete="SET NULL"), index=True)
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    archived_at: Mapped[datetime | None]
+
+
 # ── Campaigns and the ledger ─────────────────────────────────────────────────
 
 
@@ -765,6 +805,23 @@ class TrackingEvent(Model):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class EventDay(Model):
+    """How much happened on one day, in the zone of the settings: what analytics reads instead of every event.
+
+    `kind` is sent, or the kind of the events; `link_id` is 0 where no link was followed.
+    """
+
+    __tablename__ = "event_days"
+    __table_args__ = (Index("ix_event_days_campaign", "campaign_id", "day"),)
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    actor: Mapped[str] = mapped_column(primary_key=True)
+    link_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int]
+
+
 class SendingRules(Model):
     """When LUX may write to people: one row. The quiet hours are times of day in the zone of the settings."""
 
@@ -932,6 +989,69 @@ class AiCall(Model):
     duration_seconds: Mapped[float | None]
     cause: Mapped[str | None]
     error: Mapped[str | None]
+
+
+# ── Plans of advertising ─────────────────────────────────────────────────────
+
+
+class AdPlan(Model):
+    """What is advertised, for how much, from when to when; `parts` splits the budget, in cents, over channels."""
+
+    __tablename__ = "ad_plans"
+    __table_args__ = (
+        one_of("goal", AD_GOALS),
+        CheckConstraint("budget_cents >= 0", name="budget_not_negative"),
+        CheckConstraint("ends_on >= starts_on", name="days_in_order"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str]
+    goal: Mapped[str] = mapped_column(server_default="contacts")
+    note: Mapped[str] = mapped_column(server_default="")
+    link: Mapped[str] = mapped_column(server_default="")
+    currency: Mapped[str] = mapped_column(server_default="USD")
+    budget_cents: Mapped[int] = mapped_column(server_default="0")
+    parts: Mapped[list[Any]] = mapped_column(server_default="[]")
+    starts_on: Mapped[date | None]
+    ends_on: Mapped[date | None]
+    made_by: Mapped[str]
+    proposal_id: Mapped[int | None] = mapped_column(ForeignKey("proposals.id", ondelete="SET NULL"), index=True)
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    archived_at: Mapped[datetime | None]
+    ads: Mapped[list[PlannedAd]] = relationship(order_by="PlannedAd.id", cascade="all, delete-orphan")
+    audiences: Mapped[list[PlannedAudience]] = relationship(order_by="PlannedAudience.id", cascade="all, delete-orphan")
+
+
+class PlannedAd(Model):
+    """One ad of a plan: its texts in the limits of its format, and the picture that it shows."""
+
+    __tablename__ = "planned_ads"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("ad_plans.id", ondelete="CASCADE"), index=True)
+    format: Mapped[str]
+    name: Mapped[str]
+    headlines: Mapped[list[Any]]
+    descriptions: Mapped[list[Any]]
+    link: Mapped[str] = mapped_column(server_default="")
+    asset_id: Mapped[int | None] = mapped_column(ForeignKey("assets.id", ondelete="SET NULL"))
+    asset: Mapped[Asset | None] = relationship()
+
+
+class PlannedAudience(Model):
+    """A segment whom a plan's ads are for, or who shall not see them."""
+
+    __tablename__ = "planned_audiences"
+    __table_args__ = (UniqueConstraint("plan_id", "segment_id"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("ad_plans.id", ondelete="CASCADE"))
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segments.id", ondelete="CASCADE"), index=True)
+    is_excluded: Mapped[bool] = mapped_column(server_default="false")
+    note: Mapped[str] = mapped_column(server_default="")
+    segment: Mapped[Segment] = relationship()
 
 
 # ── The clock and the processes ──────────────────────────────────────────────

@@ -282,6 +282,20 @@ def upgrade() -> None:
     op.create_index("ix_chat_turns_asked_by", "chat_turns", ["asked_by", "created_at"], unique=False)
     op.create_index("ix_chat_turns_conversation", "chat_turns", ["conversation_id", "id"], unique=False)
     op.create_table(
+        "event_days",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("campaign_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("link_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_event_days_campaign_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("day", "campaign_id", "kind", "actor", "link_id", name=op.f("pk_event_days")),
+    )
+    op.create_index("ix_event_days_campaign", "event_days", ["campaign_id", "day"], unique=False)
+    op.create_table(
         "repair_steps",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("plan_id", sa.BigInteger(), nullable=False),
@@ -389,6 +403,110 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("turn_id", "number", name=op.f("pk_chat_turn_events")),
     )
+    op.create_table(
+        "ad_plans",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("goal", sa.Text(), server_default="contacts", nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.Column("link", sa.Text(), server_default="", nullable=False),
+        sa.Column("currency", sa.Text(), server_default="USD", nullable=False),
+        sa.Column("budget_cents", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("parts", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("starts_on", sa.Date(), nullable=True),
+        sa.Column("ends_on", sa.Date(), nullable=True),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("proposal_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_by_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("goal IN ('sales', 'contacts', 'awareness')", name=op.f("ck_ad_plans_goal_known")),
+        sa.CheckConstraint("budget_cents >= 0", name=op.f("ck_ad_plans_budget_not_negative")),
+        sa.CheckConstraint("ends_on >= starts_on", name=op.f("ck_ad_plans_days_in_order")),
+        sa.ForeignKeyConstraint(
+            ["created_by_id"], ["users.id"], name=op.f("fk_ad_plans_created_by_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["proposal_id"], ["proposals.id"], name=op.f("fk_ad_plans_proposal_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ad_plans")),
+    )
+    op.create_index(op.f("ix_ad_plans_proposal_id"), "ad_plans", ["proposal_id"], unique=False)
+    op.create_table(
+        "assets",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), server_default="", nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("width", sa.BigInteger(), nullable=False),
+        sa.Column("height", sa.BigInteger(), nullable=False),
+        sa.Column("byte_count", sa.BigInteger(), nullable=False),
+        sa.Column("alt", sa.Text(), nullable=False),
+        sa.Column("public_token", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("png", sa.LargeBinary(), nullable=True),
+        sa.Column("thumbnail", sa.LargeBinary(), nullable=False),
+        sa.Column("design", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("contrast", sa.Double(), nullable=True),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("proposal_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_by_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("kind IN ('upload', 'drawn')", name=op.f("ck_assets_kind_known")),
+        sa.ForeignKeyConstraint(
+            ["created_by_id"], ["users.id"], name=op.f("fk_assets_created_by_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["proposal_id"], ["proposals.id"], name=op.f("fk_assets_proposal_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_assets")),
+        sa.UniqueConstraint("public_token", name=op.f("uq_assets_public_token")),
+    )
+    op.create_index(op.f("ix_assets_digest"), "assets", ["digest"], unique=False)
+    op.create_index(
+        "ix_assets_library",
+        "assets",
+        [sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("archived_at IS NULL"),
+    )
+    op.create_index(op.f("ix_assets_proposal_id"), "assets", ["proposal_id"], unique=False)
+    op.create_table(
+        "planned_ads",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("plan_id", sa.BigInteger(), nullable=False),
+        sa.Column("format", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("headlines", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("descriptions", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("link", sa.Text(), server_default="", nullable=False),
+        sa.Column("asset_id", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["asset_id"], ["assets.id"], name=op.f("fk_planned_ads_asset_id"), ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(["plan_id"], ["ad_plans.id"], name=op.f("fk_planned_ads_plan_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_planned_ads")),
+    )
+    op.create_index(op.f("ix_planned_ads_plan_id"), "planned_ads", ["plan_id"], unique=False)
+    op.create_table(
+        "planned_audiences",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("plan_id", sa.BigInteger(), nullable=False),
+        sa.Column("segment_id", sa.BigInteger(), nullable=False),
+        sa.Column("is_excluded", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["plan_id"], ["ad_plans.id"], name=op.f("fk_planned_audiences_plan_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["segment_id"], ["segments.id"], name=op.f("fk_planned_audiences_segment_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_planned_audiences")),
+        sa.UniqueConstraint("plan_id", "segment_id", name=op.f("uq_planned_audiences_plan_id_segment_id")),
+    )
+    op.create_index(op.f("ix_planned_audiences_segment_id"), "planned_audiences", ["segment_id"], unique=False)
     op.add_column("agent_runs", sa.Column("schedule_id", sa.BigInteger(), nullable=True))
     op.create_index(op.f("ix_agent_runs_schedule_id"), "agent_runs", ["schedule_id"], unique=False)
     op.create_foreign_key(
@@ -435,6 +553,16 @@ def downgrade() -> None:
     op.drop_constraint(op.f("fk_agent_runs_schedule_id"), "agent_runs", type_="foreignkey")
     op.drop_index(op.f("ix_agent_runs_schedule_id"), table_name="agent_runs")
     op.drop_column("agent_runs", "schedule_id")
+    op.drop_index(op.f("ix_planned_audiences_segment_id"), table_name="planned_audiences")
+    op.drop_table("planned_audiences")
+    op.drop_index(op.f("ix_planned_ads_plan_id"), table_name="planned_ads")
+    op.drop_table("planned_ads")
+    op.drop_index(op.f("ix_assets_proposal_id"), table_name="assets")
+    op.drop_index("ix_assets_library", table_name="assets", postgresql_where=sa.text("archived_at IS NULL"))
+    op.drop_index(op.f("ix_assets_digest"), table_name="assets")
+    op.drop_table("assets")
+    op.drop_index(op.f("ix_ad_plans_proposal_id"), table_name="ad_plans")
+    op.drop_table("ad_plans")
     op.drop_table("chat_turn_events")
     op.drop_index(op.f("ix_replit_oauth_identity_id"), table_name="replit_oauth")
     op.drop_table("replit_oauth")
@@ -445,6 +573,8 @@ def downgrade() -> None:
     op.drop_table("repair_verifications")
     op.drop_index("ix_repair_steps_repair", table_name="repair_steps")
     op.drop_table("repair_steps")
+    op.drop_index("ix_event_days_campaign", table_name="event_days")
+    op.drop_table("event_days")
     op.drop_index("ix_chat_turns_conversation", table_name="chat_turns")
     op.drop_index("ix_chat_turns_asked_by", table_name="chat_turns")
     op.drop_table("chat_turns")
