@@ -6,9 +6,10 @@ To add a table, add it under its heading and make a migration with `make migrati
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, Numeric, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -38,6 +39,8 @@ ERROR_STATES = (
 REPAIR_PLAN_STATES = ("planned", "running", "done", "failed", "refused")
 REPAIR_STEP_STATES = ("planned", "blocked", "waiting", "running", "done", "failed", "refused", "undone")
 TURN_STATES = ("streaming", "done", "stopped", "failed")
+PAIR_STATES = ("open", "apart")
+PERSON_TASK_STATES = ("open", "done", "dropped")
 PROPOSAL_STATES = ("pending", "approved", "done", "failed", "refused", "undone", "expired")
 
 
@@ -494,6 +497,96 @@ class SideEffect(Model):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class LeadScoring(Model):
+    """How contacts are scored: one row, made when somebody turns scores on. `points` are those of each rule."""
+
+    __tablename__ = "lead_scoring"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    points: Mapped[dict[str, Any]]
+    hot_from: Mapped[int]
+    warm_from: Mapped[int]
+    changed_by: Mapped[str]
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    scored_at: Mapped[datetime | None]
+
+
+class ContactScore(Model):
+    """A contact's lead score: what is known of them (fit), what they did (intent), and the points of each reason."""
+
+    __tablename__ = "contact_scores"
+    __table_args__ = (Index("ix_contact_scores_points", text("points DESC"), text("contact_id DESC")),)
+
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"), primary_key=True)
+    points: Mapped[int]
+    fit: Mapped[int]
+    intent: Mapped[int]
+    reasons: Mapped[dict[str, Any]]
+    as_of: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class DuplicatePair(Model):
+    """Two contacts that may be one person, and why; `apart` once somebody said that they are two."""
+
+    __tablename__ = "duplicate_pairs"
+    __table_args__ = (
+        one_of("state", PAIR_STATES),
+        CheckConstraint("first_id < second_id", name="in_order"),
+        Index("ix_duplicate_pairs_likely", "state", text("confidence DESC"), "first_id", "second_id"),
+        Index("ix_duplicate_pairs_second", "second_id"),
+    )
+
+    first_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"), primary_key=True)
+    second_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"), primary_key=True)
+    reasons: Mapped[list[Any]]
+    confidence: Mapped[int]
+    state: Mapped[str] = mapped_column(server_default="open")
+    found_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+
+
+class DuplicateSearch(Model):
+    """When duplicates were looked for last: one row."""
+
+    __tablename__ = "duplicate_searches"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    searched_at: Mapped[datetime]
+
+
+class ContactMerge(Model):
+    """Two contacts made one. `kept` holds all that undo needs: both rows as they were, and what moved.
+
+    `contact_id` is whoever holds it now: merged once more, it moves on, and goes when that person is erased.
+    """
+
+    __tablename__ = "contact_merges"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"), index=True)
+    survivor_id: Mapped[int]
+    gone_id: Mapped[int] = mapped_column(index=True)
+    kept: Mapped[dict[str, Any]]
+    actor: Mapped[str]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    merged_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str | None]
+
+
+class MergedAddress(Model):
+    """An address that belonged to a merged contact: whoever arrives with it is the contact that was kept."""
+
+    __tablename__ = "merged_addresses"
+
+    address: Mapped[str] = mapped_column(primary_key=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"), index=True)
+    merge_id: Mapped[int] = mapped_column(ForeignKey("contact_merges.id", ondelete="CASCADE"), index=True)
+
+
 class ContactImport(Model):
     """One CSV file on its way in: mapping, dry run, result, undo."""
 
@@ -683,12 +776,22 @@ class CampaignVersion(Model):
 
 
 class Message(Model):
-    """The ledger and the queue of sending: one row per campaign, contact and channel."""
+    """The ledger and the queue of sending: one row per campaign, contact and channel.
+
+    Two contacts that were merged may both have got a campaign: the second one's message `is_merged`.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (
         one_of("state", MESSAGE_STATES),
-        UniqueConstraint("campaign_id", "contact_id", "channel"),
+        Index(
+            "uq_messages_once",
+            "campaign_id",
+            "contact_id",
+            "channel",
+            unique=True,
+            postgresql_where=text("NOT is_merged"),
+        ),
         Index(
             "ix_messages_due", "campaign_id", "next_try_at", postgresql_where=text("state IN ('pending', 'deferred')")
         ),
@@ -713,6 +816,7 @@ class Message(Model):
     response_code: Mapped[int | None]
     response: Mapped[str | None]
     queue_id: Mapped[str | None]
+    is_merged: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -820,6 +924,77 @@ class EventDay(Model):
     actor: Mapped[str] = mapped_column(primary_key=True)
     link_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     count: Mapped[int]
+
+
+class CohortMonth(Model):
+    """Of the contacts who arrived in one month, how many there are, are subscribed, or read or clicked in a month."""
+
+    __tablename__ = "cohort_months"
+    __table_args__ = (one_of("kind", ("arrived", "subscribed", "active")),)
+
+    cohort: Mapped[date] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+class AnalyticsSum(Model):
+    """How far the sums of analytics reach: one row per kind of sums. `through` is the newest day or month in them."""
+
+    __tablename__ = "analytics_sums"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    zone: Mapped[str]
+    through: Mapped[date | None]
+    summed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ConversionRules(Model):
+    """Which conversions LUX takes and from which sites, and how long after a click it counts as its cause: one row."""
+
+    __tablename__ = "conversion_rules"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sites: Mapped[list[Any]] = mapped_column(server_default="[]")
+    names: Mapped[list[Any]] = mapped_column(server_default='["purchase", "sign_up", "lead"]')
+    window_days: Mapped[int] = mapped_column(server_default="30")
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Conversion(Model):
+    """Something worth reaching that somebody did on a site: when, its value, and the click that led there.
+
+    `dedupe_sha256` stands for the name and the sender's own reference: told twice, it counts once. `origin` is the
+    visitor's browser, which may claim anything, or a server with a token of its own.
+    """
+
+    __tablename__ = "conversions"
+    __table_args__ = (
+        one_of("origin", ("site", "server")),
+        one_of("attribution", ("click", "utm", "none")),
+        CheckConstraint("value >= 0", name="value_positive"),
+        Index("ix_conversions_at", "at"),
+        Index("ix_conversions_contact", "contact_id", postgresql_where=text("contact_id IS NOT NULL")),
+        Index("ix_conversions_campaign", "campaign_id", postgresql_where=text("campaign_id IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    dedupe_sha256: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    reference: Mapped[str | None]
+    value: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
+    currency: Mapped[str | None]
+    origin: Mapped[str]
+    attribution: Mapped[str] = mapped_column(server_default="none")
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="SET NULL"))
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id", ondelete="SET NULL"))
+    link_id: Mapped[int | None] = mapped_column(ForeignKey("tracked_links.id", ondelete="SET NULL"))
+    utm_source: Mapped[str | None]
+    utm_medium: Mapped[str | None]
+    utm_campaign: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    noted_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class SendingRules(Model):
@@ -1052,6 +1227,39 @@ class PlannedAudience(Model):
     is_excluded: Mapped[bool] = mapped_column(server_default="false")
     note: Mapped[str] = mapped_column(server_default="")
     segment: Mapped[Segment] = relationship()
+
+
+# ── What people have to do ───────────────────────────────────────────────────
+
+
+class PersonTask(Model):
+    """Something that a person has to do: by hand or from an agent's run, for a contact or a campaign."""
+
+    __tablename__ = "person_tasks"
+    __table_args__ = (
+        one_of("state", PERSON_TASK_STATES),
+        Index("ix_person_tasks_open", "state", "due_on", "id"),
+        Index("ix_person_tasks_assignee", "assignee_id", "state", "due_on", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    title: Mapped[str]
+    detail: Mapped[str] = mapped_column(server_default="")
+    state: Mapped[str] = mapped_column(server_default="open")
+    due_on: Mapped[date | None]
+    assignee_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"), index=True)
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id", ondelete="SET NULL"), index=True)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("agent_runs.id", ondelete="SET NULL"), index=True)
+    link: Mapped[str] = mapped_column(server_default="")
+    made_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    closed_at: Mapped[datetime | None]
+    closed_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    assignee: Mapped[User | None] = relationship(foreign_keys=[assignee_id])
+    contact: Mapped[Contact | None] = relationship()
+    campaign: Mapped[Campaign | None] = relationship()
 
 
 # ── The clock and the processes ──────────────────────────────────────────────
