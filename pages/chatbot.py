@@ -204,7 +204,8 @@ def _stream(app: Flask, turn_id: int, after: int) -> Iterator[str]:
         yield f"retry: {300 if is_held else 1000}\n\n"
         until = time.monotonic() + (HOLD_SECONDS if is_held else 0)
         while True:
-            with app.app_context():
+            # As within a request, for the template's addresses; the one that began this stream is over.
+            with app.test_request_context():
                 found = list_events(turn_id, after)
                 messages = [_message(turn_id, event) for event in found]
                 is_over = any(event.kind == "end" for event in found) or (not found and _has_ended(turn_id))

@@ -175,6 +175,14 @@ def planted_app(make_app: Callable[..., Flask], front: Front, empty_database: No
         db.session.remove()
 
 
+def set_aside(log: Path, is_away: bool) -> None:
+    """Moves a log out of the reader's sight, or back."""
+    away = log.with_suffix(".away")
+    source, target = (log, away) if is_away else (away, log)
+    if source.exists():
+        source.rename(target)
+
+
 def add_errors(texts: list[str]) -> list[int]:
     """An error group for each text, as what the exception says and as what a class is called."""
     for number, text in enumerate(texts):
@@ -203,14 +211,20 @@ def test_no_order_in_a_log_reaches_the_model(planted_app: Flask) -> None:
     assert "records read" in system_facts.tell_log("nginx", 24).text
 
 
-def test_no_order_in_an_error_reaches_the_model(planted_app: Flask) -> None:
+def test_no_order_in_an_error_reaches_the_model(planted_app: Flask, front: Front) -> None:
     groups = add_errors(PLANTED)
     assert len(groups) > len(PLANTED) / 2
-    obeyed, shown = [], []
-    for group_id in groups:
+    obeyed: list[str] = []
+    shown: list[str] = []
+    for number, group_id in enumerate(groups):
+        # The lines of that moment are read again for each group: for one in ten that is enough.
+        for log in (front.nginx_log, front.gunicorn_log):
+            set_aside(log, number % 10 != 0)
         fact = system_facts.tell_group(group_id)
         obeyed += [f"group {group_id}: {what}" for what in list_obeyed(prompts_of(asked("Show me the errors"), fact))]
         shown.append(fact.text)
+    for log in (front.nginx_log, front.gunicorn_log):
+        set_aside(log, False)
     obeyed += list_obeyed(prompts_of(asked("Show me the errors"), system_facts.tell_errors()))
     assert obeyed == []
     assert [text for text in shown if find_ways_out(text)] == []
@@ -218,7 +232,8 @@ def test_no_order_in_an_error_reaches_the_model(planted_app: Flask) -> None:
 
 
 def test_no_order_in_a_name_reaches_the_model(planted_app: Flask) -> None:
-    obeyed, shown = [], []
+    obeyed: list[str] = []
+    shown: list[str] = []
     for planted in PLANTED:
         name = re.sub(r"[\x00-\x1f]+", " ", planted).strip()[:110]
         segment = makers.make_segment(name=f"{name} {len(shown)}"[:120])

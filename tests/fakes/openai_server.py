@@ -89,7 +89,7 @@ class OpenAIServer:
         return mood, say if isinstance(say, str) else json.dumps(say)
 
 
-ANSWERING = {"ok", "no_usage", "half_stream", "no_finish", "slow", "error_in_stream", "cut"}
+ANSWERING = {"ok", "no_tools", "no_usage", "half_stream", "no_finish", "slow", "error_in_stream", "cut"}
 ERRORS: dict[str, tuple[int, dict[str, Any], dict[str, str]]] = {
     "unauthorized": (
         401,
@@ -154,6 +154,10 @@ def _make_handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
                     complaint = "response_format json_schema is not supported by this server"
                     self._error(400, {"message": complaint, "type": "invalid_request_error"}, {})
                     return
+            if mood == "no_tools" and "tools" in body:
+                complaint = "tools are not supported by this server"
+                self._error(400, {"message": complaint, "type": "invalid_request_error"}, {})
+                return
             if mood in ERRORS:
                 self._error(*ERRORS[mood])
             elif mood == "hang":
