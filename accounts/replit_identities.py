@@ -9,8 +9,8 @@ from sqlalchemy import func, select, update
 
 from accounts.audit import add_audit_entry
 from accounts.replit_refusals import Refused
+from accounts.roles import role_for_new_user
 from accounts.users import add_user, find_user_by_email
-from config import current_settings
 from errors import InputInvalid
 from extensions import db
 from lib.digests import sha256
@@ -133,7 +133,7 @@ def _add_person(claims: Claims, peer: str) -> ReplitIdentity | None:
         if not claims.is_email_verified:
             raise Refused("address_not_verified")
         return None
-    role = "viewer" if _is_expected(claims) else None
+    role = role_for_new_user(claims.email, claims.is_email_verified)
     try:
         user = add_user(email=claims.email, name=claims.name, password=None, role=role)
     except InputInvalid as error:
@@ -142,11 +142,6 @@ def _add_person(claims: Claims, peer: str) -> ReplitIdentity | None:
         "replit_account_made", actor=user.name, user_id=user.id, subject=user.email, peer=peer, role=role or ""
     )
     return _add_identity(user, claims)
-
-
-def _is_expected(claims: Claims) -> bool:
-    domains = {domain.lower().lstrip("@") for domain in current_settings().signup_domains}
-    return claims.is_email_verified and claims.email.rpartition("@")[2].lower() in domains
 
 
 def _add_identity(user: User, claims: Claims) -> ReplitIdentity:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
+from accounts.audit import add_audit_entry
 from audience.contacts import LONGEST_SOURCE, LONGEST_VALUE, read_tags
 from audience.exports import stream_rows
 from audience.import_runs import IMPORT_TASK, run_import
@@ -159,8 +160,11 @@ def check_import(import_id: int, options: ImportOptions) -> ContactImport:
     return _start(made, "checking")
 
 
-def start_import(import_id: int) -> ContactImport:
-    """Starts an import that was checked, or goes on with one that was stopped. Commits. Raises NotFound or Conflict."""
+def start_import(import_id: int, *, actor: str | None = None, user_id: int | None = None) -> ContactImport:
+    """Starts an import that was checked, or goes on with one that was stopped. Commits. Raises NotFound or Conflict.
+
+    The audit trail names `actor`; without one, whoever uploaded the file.
+    """
     made = _locked(import_id)
     if made.state not in ("checked", "stopped", "failed"):
         raise Conflict("This import cannot be started now.")
@@ -175,6 +179,7 @@ def start_import(import_id: int) -> ContactImport:
         _forget_rows(import_id)
         made.totals = {"rows": made.totals["rows"]}
         made.started_at = datetime.now(UTC)
+    _note(made, "import_started", actor, user_id)
     return _start(made, "running")
 
 
@@ -191,12 +196,13 @@ def stop_import(import_id: int) -> None:
         raise Conflict("This import is not running.")
 
 
-def undo_import(import_id: int) -> ContactImport:
-    """Starts to take an import back. Commits. Raises NotFound or Conflict."""
+def undo_import(import_id: int, *, actor: str | None = None, user_id: int | None = None) -> ContactImport:
+    """Starts to take an import back, and writes down who did. Commits. Raises NotFound or Conflict."""
     made = _locked(import_id)
     if made.state not in ("done", "stopped", "failed") or made.started_at is None:
         raise Conflict("There is nothing to undo.")
     made.totals = {**made.totals, "undone": 0, "kept": 0}
+    _note(made, "import_undone", actor, user_id)
     return _start(made, "undoing")
 
 
@@ -323,6 +329,18 @@ def _forget_rows(import_id: int) -> None:
         delete(ContactImportRow)
         .where(ContactImportRow.import_id == import_id)
         .execution_options(synchronize_session=False)
+    )
+
+
+def _note(made: ContactImport, action: str, actor: str | None, user_id: int | None) -> None:
+    add_audit_entry(
+        action,
+        actor=actor or made.options["by"],
+        user_id=user_id if actor else made.user_id,
+        subject=made.file_name,
+        import_id=made.id,
+        rows=made.totals["rows"],
+        subscribes=made.options.get("is_subscribing", False),
     )
 
 

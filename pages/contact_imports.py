@@ -76,8 +76,7 @@ def upload() -> ResponseReturnValue:
     if file is None or not file.filename:
         return _index({"file": "Choose a CSV file first."}), 422
     try:
-        actor = current_user.name or current_user.email
-        made = add_import(file.filename, file.stream.read(), actor=actor, user_id=current_user.id)
+        made = add_import(file.filename, file.stream.read(), **_whoever())
     except InputInvalid as error:
         return _index(error.fields), 422
     return redirect(url_for("contact_imports.show", import_id=made.id), 303)
@@ -148,7 +147,7 @@ def check(import_id: int) -> ResponseReturnValue:
 def start(import_id: int) -> ResponseReturnValue:
     """Imports what was checked, or goes on after a stop."""
     try:
-        start_import(import_id)
+        start_import(import_id, **_whoever())
     except (Conflict, InputInvalid) as error:
         flash(error.detail, "warn")
     return redirect(url_for("contact_imports.show", import_id=import_id), 303)
@@ -169,7 +168,7 @@ def stop(import_id: int) -> ResponseReturnValue:
 def undo(import_id: int) -> ResponseReturnValue:
     """Takes the import back."""
     try:
-        undo_import(import_id)
+        undo_import(import_id, **_whoever())
     except Conflict as error:
         flash(error.detail, "warn")
     return redirect(url_for("contact_imports.show", import_id=import_id), 303)
@@ -182,6 +181,10 @@ def refused(import_id: int) -> ResponseReturnValue:
     response = Response(stream_refused_rows(made), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="refused-rows-{import_id}.csv"'
     return response
+
+
+def _whoever() -> dict[str, Any]:
+    return {"actor": current_user.name or current_user.email, "user_id": current_user.id}
 
 
 def _index(errors: dict[str, str]) -> str:

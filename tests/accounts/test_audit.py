@@ -15,6 +15,7 @@ from agents import AGENTS
 from agents.proposals import add_proposal, approve_proposal
 from agents.runner import carry_out_run
 from agents.runs import start_run
+from audience.imports import add_import
 from campaigns.channel_states import pause_channel, resume_channel
 from campaigns.launching import launch_campaign, take_back
 from campaigns.test_sends import send_test
@@ -100,6 +101,18 @@ def test_an_export_names_the_person(sign_in: Callable[..., FlaskClient]) -> None
     name, user_id = user.name, user.id
     sign_in(user=user).post("/contacts/export").get_data()
     assert tell("contacts_exported") == (name, None, user_id)
+
+
+def test_an_import_and_its_undoing_name_the_person(sign_in: Callable[..., FlaskClient]) -> None:
+    other, user = makers.make_user(role="marketer"), makers.make_user(role="marketer")
+    name, user_id = user.name, user.id
+    made = add_import("people.csv", b"email\nann@example.com\n", actor=other.name, user_id=other.id).id
+    client = sign_in(user=user)
+    client.post(f"/contacts/imports/{made}/check", data={"column-0": "email"})
+    client.post(f"/contacts/imports/{made}/start")
+    assert tell("import_started") == (name, "people.csv", user_id)
+    client.post(f"/contacts/imports/{made}/undo")
+    assert tell("import_undone") == (name, "people.csv", user_id)
 
 
 def test_a_repair_names_who_did_it_and_its_receipt(app: Flask) -> None:
