@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import io
 import itertools
 import secrets
 from typing import Any
@@ -11,6 +12,7 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
+from PIL import Image
 
 from accounts.sessions import start_session
 from accounts.users import add_user
@@ -18,8 +20,10 @@ from audience.consent import REFUSALS, withdraw_consent
 from audience.contacts import ContactInput, add_contact
 from audience.segments import add_segment
 from campaigns.drafting import add_campaign
+from creative.assets import add_asset
 from extensions import db
-from models import Campaign, Contact, Segment, User
+from lib.pictures import read_upload
+from models import Asset, Campaign, Contact, Segment, User
 
 PASSWORD = "seven violet lanterns"
 _numbers = itertools.count(1)
@@ -118,6 +122,13 @@ def make_segment(*, name: str | None = None, rules: dict[str, Any] | None = None
     everybody = {"match": "all", "rules": [{"field": "subscription", "operator": "is", "value": "subscribed"}]}
     given = everybody if rules is None else rules or None
     return add_segment(name or f"Segment {next(_numbers)}", rules=given, made_by="Ada Lovelace")
+
+
+def make_asset(*, name: str = "A cup of tea", alt: str = "A white cup of green tea", colour: str = "#79dbe5") -> Asset:
+    """An uploaded picture of one colour."""
+    out = io.BytesIO()
+    Image.new("RGB", (600, 300), colour).save(out, "PNG")
+    return add_asset(name=name, alt=alt, picture=read_upload(out.getvalue()), made_by="Ada Lovelace")
 
 
 def soup(answer: Any) -> BeautifulSoup:
