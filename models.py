@@ -22,6 +22,11 @@ AD_GOALS = ("sales", "contacts", "awareness")
 ASSET_KINDS = ("upload", "drawn")
 CAMPAIGN_STATES = ("draft", "scheduled", "sending", "paused", "finished", "cancelled")
 MESSAGE_STATES = ("pending", "claimed", "attempting", "deferred", "sent", "failed", "suppressed", "unknown")
+POST_STATES = ("draft", "planned", "publishing", "published", "failed", "cancelled")
+ARTICLE_STATES = ("draft", "planned", "published")
+DELIVERY_STATES = ("waiting", "attempting", "delivered", "failed", "cancelled")
+ATTEMPT_STATES = ("attempting", "delivered", "deferred", "failed", "unknown")
+UNKNOWN_POLICIES = ("resend", "ask")
 RUN_STATES = ("waiting", "running", "done", "failed", "stopped")
 SEVERITIES = ("error", "warning", "critical")
 ERROR_STATES = (
@@ -855,6 +860,8 @@ class CampaignTally(Model):
     clicks_human: Mapped[int] = mapped_column(server_default="0")
     clicks_machine: Mapped[int] = mapped_column(server_default="0")
     unsubscribed: Mapped[int] = mapped_column(server_default="0")
+    bounced: Mapped[int] = mapped_column(server_default="0")
+    complained: Mapped[int] = mapped_column(server_default="0")
 
 
 class TestMessage(Model):
@@ -1164,6 +1171,189 @@ class AiCall(Model):
     duration_seconds: Mapped[float | None]
     cause: Mapped[str | None]
     error: Mapped[str | None]
+
+
+# ── Publishing: posts, articles, the calendar ────────────────────────────────
+
+
+class OutgoingWebhook(Model):
+    """An address to which LUX posts what is due, signed; `secret` is encrypted, and so is the one before it.
+
+    `networks` are those whose posts go there, none: all. `unknown_policy` says what happens to a post of which nobody
+    can tell whether it arrived: sent again under the same id, or left to a person.
+    """
+
+    __tablename__ = "outgoing_webhooks"
+    __table_args__ = (one_of("unknown_policy", UNKNOWN_POLICIES),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str]
+    url: Mapped[str]
+    secret: Mapped[str]
+    former_secret: Mapped[str | None]
+    former_until: Mapped[datetime | None]
+    networks: Mapped[list[Any]] = mapped_column(server_default="[]")
+    unknown_policy: Mapped[str] = mapped_column(server_default="resend")
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    paused_at: Mapped[datetime | None]
+    pause_reason: Mapped[str] = mapped_column(server_default="")
+    archived_at: Mapped[datetime | None]
+
+
+class Article(Model):
+    """A text to be published elsewhere. `content` is the current version; `title` repeats its title for lists."""
+
+    __tablename__ = "articles"
+    __table_args__ = (
+        one_of("state", ARTICLE_STATES),
+        Index(
+            "ix_articles_listed", text("updated_at DESC"), text("id DESC"), postgresql_where=text("archived_at IS NULL")
+        ),
+        Index("ix_articles_planned", "planned_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    title: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="draft")
+    content: Mapped[dict[str, Any]]
+    version: Mapped[int] = mapped_column(server_default="0")
+    planned_at: Mapped[datetime | None]
+    published_at: Mapped[datetime | None]
+    published_url: Mapped[str] = mapped_column(server_default="")
+    made_by: Mapped[str]
+    proposal_id: Mapped[int | None] = mapped_column(ForeignKey("proposals.id", ondelete="SET NULL"), index=True)
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    archived_at: Mapped[datetime | None]
+
+
+class ArticleVersion(Model):
+    """A saved state of an article; autosaves of one person in a row share one version."""
+
+    __tablename__ = "article_versions"
+    __table_args__ = (UniqueConstraint("article_id", "number"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    content: Mapped[dict[str, Any]]
+    made_by: Mapped[str]
+    note: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Post(Model):
+    """A post for one network. A draft may have an hour too; only a planned one is published at it."""
+
+    __tablename__ = "posts"
+    __table_args__ = (
+        one_of("state", POST_STATES),
+        CheckConstraint("state <> 'planned' OR planned_at IS NOT NULL", name="planned_has_hour"),
+        Index("ix_posts_due", "planned_at", postgresql_where=text("state = 'planned'")),
+        Index("ix_posts_planned", "planned_at"),
+        Index("ix_posts_published", "published_at"),
+        Index("ix_posts_listed", text("id DESC"), postgresql_where=text("archived_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    network: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="draft")
+    text: Mapped[str] = mapped_column(server_default="")
+    tags: Mapped[list[Any]] = mapped_column(server_default="[]")
+    link: Mapped[str] = mapped_column(server_default="")
+    utm_campaign: Mapped[str] = mapped_column(server_default="")
+    asset_id: Mapped[int | None] = mapped_column(ForeignKey("assets.id", ondelete="SET NULL"), index=True)
+    alt: Mapped[str] = mapped_column(server_default="")
+    planned_at: Mapped[datetime | None]
+    webhook_id: Mapped[int | None] = mapped_column(ForeignKey("outgoing_webhooks.id", ondelete="SET NULL"), index=True)
+    article_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"), index=True)
+    published_at: Mapped[datetime | None]
+    published_by: Mapped[str] = mapped_column(server_default="")
+    published_url: Mapped[str] = mapped_column(server_default="")
+    trouble: Mapped[str] = mapped_column(server_default="")
+    made_by: Mapped[str]
+    proposal_id: Mapped[int | None] = mapped_column(ForeignKey("proposals.id", ondelete="SET NULL"), index=True)
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    archived_at: Mapped[datetime | None]
+    asset: Mapped[Asset | None] = relationship()
+    webhook: Mapped[OutgoingWebhook | None] = relationship()
+    article: Mapped[Article | None] = relationship()
+
+
+class WebhookDelivery(Model):
+    """One thing on its way to an outgoing webhook, under one id over all its attempts. No post: a test.
+
+    Whoever makes an attempt owns the row until `held_until`; `body` is what is signed and sent, letter by letter.
+    """
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        one_of("state", DELIVERY_STATES),
+        Index("ix_webhook_deliveries_due", "next_try_at", postgresql_where=text("state = 'waiting'")),
+        Index("ix_webhook_deliveries_held", "held_until", postgresql_where=text("state = 'attempting'")),
+        Index(
+            "uq_webhook_deliveries_open",
+            "post_id",
+            unique=True,
+            postgresql_where=text("state IN ('waiting', 'attempting')"),
+        ),
+        Index("ix_webhook_deliveries_webhook", "webhook_id", text("id DESC")),
+        Index("ix_webhook_deliveries_post", "post_id", text("id DESC")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    webhook_id: Mapped[int] = mapped_column(ForeignKey("outgoing_webhooks.id", ondelete="CASCADE"))
+    post_id: Mapped[int | None] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"))
+    message_id: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    body: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="waiting")
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_try_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
+    held_until: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+    webhook: Mapped[OutgoingWebhook] = relationship()
+    post: Mapped[Post | None] = relationship()
+
+
+class WebhookAttempt(Model):
+    """One attempt at a delivery, written down before it is made and completed after it."""
+
+    __tablename__ = "webhook_attempts"
+    __table_args__ = (one_of("state", ATTEMPT_STATES),)
+
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("webhook_deliveries.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    state: Mapped[str] = mapped_column(server_default="attempting")
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+    address: Mapped[str] = mapped_column(server_default="")
+    status: Mapped[int | None]
+    text: Mapped[str] = mapped_column(server_default="")
+
+
+class CalendarEntry(Model):
+    """A date that the team keeps in mind, such as an event; nothing happens by itself on it."""
+
+    __tablename__ = "calendar_entries"
+    __table_args__ = (CheckConstraint("ends_on >= starts_on", name="days_in_order"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    title: Mapped[str]
+    detail: Mapped[str] = mapped_column(server_default="")
+    starts_on: Mapped[date] = mapped_column(index=True)
+    ends_on: Mapped[date]
+    made_by: Mapped[str]
+    proposal_id: Mapped[int | None] = mapped_column(ForeignKey("proposals.id", ondelete="SET NULL"), index=True)
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    archived_at: Mapped[datetime | None]
 
 
 # ── Plans of advertising ─────────────────────────────────────────────────────

@@ -271,6 +271,29 @@ def upgrade() -> None:
     )
     op.create_index("ix_duplicate_pairs_second", "duplicate_pairs", ["second_id"], unique=False)
     op.create_table(
+        "outgoing_webhooks",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("former_secret", sa.Text(), nullable=True),
+        sa.Column("former_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("networks", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("unknown_policy", sa.Text(), server_default="resend", nullable=False),
+        sa.Column("created_by_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("pause_reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "unknown_policy IN ('resend', 'ask')", name=op.f("ck_outgoing_webhooks_unknown_policy_known")
+        ),
+        sa.ForeignKeyConstraint(
+            ["created_by_id"], ["users.id"], name=op.f("fk_outgoing_webhooks_created_by_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outgoing_webhooks")),
+    )
+    op.create_table(
         "recovery_codes",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("user_id", sa.BigInteger(), nullable=False),
@@ -654,6 +677,40 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_ad_plans_proposal_id"), "ad_plans", ["proposal_id"], unique=False)
     op.create_table(
+        "articles",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="draft", nullable=False),
+        sa.Column("content", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("planned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("published_url", sa.Text(), server_default="", nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("proposal_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_by_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('draft', 'planned', 'published')", name=op.f("ck_articles_state_known")),
+        sa.ForeignKeyConstraint(
+            ["created_by_id"], ["users.id"], name=op.f("fk_articles_created_by_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["proposal_id"], ["proposals.id"], name=op.f("fk_articles_proposal_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_articles")),
+    )
+    op.create_index(
+        "ix_articles_listed",
+        "articles",
+        [sa.literal_column("updated_at DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("archived_at IS NULL"),
+    )
+    op.create_index("ix_articles_planned", "articles", ["planned_at"], unique=False)
+    op.create_index(op.f("ix_articles_proposal_id"), "articles", ["proposal_id"], unique=False)
+    op.create_table(
         "assets",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -696,6 +753,45 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_assets_proposal_id"), "assets", ["proposal_id"], unique=False)
     op.create_table(
+        "calendar_entries",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), server_default="", nullable=False),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("proposal_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_by_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("ends_on >= starts_on", name=op.f("ck_calendar_entries_days_in_order")),
+        sa.ForeignKeyConstraint(
+            ["created_by_id"], ["users.id"], name=op.f("fk_calendar_entries_created_by_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["proposal_id"], ["proposals.id"], name=op.f("fk_calendar_entries_proposal_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_calendar_entries")),
+    )
+    op.create_index(op.f("ix_calendar_entries_proposal_id"), "calendar_entries", ["proposal_id"], unique=False)
+    op.create_index(op.f("ix_calendar_entries_starts_on"), "calendar_entries", ["starts_on"], unique=False)
+    op.create_table(
+        "article_versions",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("article_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("content", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["article_id"], ["articles.id"], name=op.f("fk_article_versions_article_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_article_versions")),
+        sa.UniqueConstraint("article_id", "number", name=op.f("uq_article_versions_article_id_number")),
+    )
+    op.create_table(
         "planned_ads",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("plan_id", sa.BigInteger(), nullable=False),
@@ -727,6 +823,140 @@ def upgrade() -> None:
         sa.UniqueConstraint("plan_id", "segment_id", name=op.f("uq_planned_audiences_plan_id_segment_id")),
     )
     op.create_index(op.f("ix_planned_audiences_segment_id"), "planned_audiences", ["segment_id"], unique=False)
+    op.create_table(
+        "posts",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("network", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="draft", nullable=False),
+        sa.Column("text", sa.Text(), server_default="", nullable=False),
+        sa.Column("tags", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("link", sa.Text(), server_default="", nullable=False),
+        sa.Column("utm_campaign", sa.Text(), server_default="", nullable=False),
+        sa.Column("asset_id", sa.BigInteger(), nullable=True),
+        sa.Column("alt", sa.Text(), server_default="", nullable=False),
+        sa.Column("planned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("webhook_id", sa.BigInteger(), nullable=True),
+        sa.Column("article_id", sa.BigInteger(), nullable=True),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("published_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("published_url", sa.Text(), server_default="", nullable=False),
+        sa.Column("trouble", sa.Text(), server_default="", nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("proposal_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_by_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state <> 'planned' OR planned_at IS NOT NULL", name=op.f("ck_posts_planned_has_hour")),
+        sa.CheckConstraint(
+            "state IN ('draft', 'planned', 'publishing', 'published', 'failed', 'cancelled')",
+            name=op.f("ck_posts_state_known"),
+        ),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_posts_article_id"), ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(["asset_id"], ["assets.id"], name=op.f("fk_posts_asset_id"), ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(
+            ["created_by_id"], ["users.id"], name=op.f("fk_posts_created_by_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["proposal_id"], ["proposals.id"], name=op.f("fk_posts_proposal_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["webhook_id"], ["outgoing_webhooks.id"], name=op.f("fk_posts_webhook_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_posts")),
+    )
+    op.create_index(op.f("ix_posts_article_id"), "posts", ["article_id"], unique=False)
+    op.create_index(op.f("ix_posts_asset_id"), "posts", ["asset_id"], unique=False)
+    op.create_index(
+        "ix_posts_due", "posts", ["planned_at"], unique=False, postgresql_where=sa.text("state = 'planned'")
+    )
+    op.create_index(
+        "ix_posts_listed",
+        "posts",
+        [sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("archived_at IS NULL"),
+    )
+    op.create_index("ix_posts_planned", "posts", ["planned_at"], unique=False)
+    op.create_index(op.f("ix_posts_proposal_id"), "posts", ["proposal_id"], unique=False)
+    op.create_index("ix_posts_published", "posts", ["published_at"], unique=False)
+    op.create_index(op.f("ix_posts_webhook_id"), "posts", ["webhook_id"], unique=False)
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("webhook_id", sa.BigInteger(), nullable=False),
+        sa.Column("post_id", sa.BigInteger(), nullable=True),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="waiting", nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=True),
+        sa.Column("held_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'attempting', 'delivered', 'failed', 'cancelled')",
+            name=op.f("ck_webhook_deliveries_state_known"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["post_id"], ["posts.id"], name=op.f("fk_webhook_deliveries_post_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["webhook_id"], ["outgoing_webhooks.id"], name=op.f("fk_webhook_deliveries_webhook_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_webhook_deliveries_message_id")),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_due",
+        "webhook_deliveries",
+        ["next_try_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_held",
+        "webhook_deliveries",
+        ["held_until"],
+        unique=False,
+        postgresql_where=sa.text("state = 'attempting'"),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_post", "webhook_deliveries", ["post_id", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_index(
+        "ix_webhook_deliveries_webhook",
+        "webhook_deliveries",
+        ["webhook_id", sa.literal_column("id DESC")],
+        unique=False,
+    )
+    op.create_index(
+        "uq_webhook_deliveries_open",
+        "webhook_deliveries",
+        ["post_id"],
+        unique=True,
+        postgresql_where=sa.text("state IN ('waiting', 'attempting')"),
+    )
+    op.create_table(
+        "webhook_attempts",
+        sa.Column("delivery_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("state", sa.Text(), server_default="attempting", nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("address", sa.Text(), server_default="", nullable=False),
+        sa.Column("status", sa.BigInteger(), nullable=True),
+        sa.Column("text", sa.Text(), server_default="", nullable=False),
+        sa.CheckConstraint(
+            "state IN ('attempting', 'delivered', 'deferred', 'failed', 'unknown')",
+            name=op.f("ck_webhook_attempts_state_known"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"], ["webhook_deliveries.id"], name=op.f("fk_webhook_attempts_delivery_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("delivery_id", "number", name=op.f("pk_webhook_attempts")),
+    )
     op.add_column("agent_runs", sa.Column("schedule_id", sa.BigInteger(), nullable=True))
     op.create_index(op.f("ix_agent_runs_schedule_id"), "agent_runs", ["schedule_id"], unique=False)
     op.create_foreign_key(
@@ -739,6 +969,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_entries_action", "audit_entries", ["action", sa.literal_column("id DESC")], unique=False)
     op.create_index("ix_audit_entries_user", "audit_entries", ["user_id", sa.literal_column("id DESC")], unique=False)
+    op.add_column("campaign_tallies", sa.Column("bounced", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("campaign_tallies", sa.Column("complained", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column(
         "contacts",
         sa.Column(
@@ -782,6 +1014,8 @@ def downgrade() -> None:
     op.drop_column("messages", "is_merged")
     op.drop_column("error_groups", "is_noise")
     op.drop_column("contacts", "address_sha256")
+    op.drop_column("campaign_tallies", "complained")
+    op.drop_column("campaign_tallies", "bounced")
     op.drop_index("ix_audit_entries_user", table_name="audit_entries")
     op.drop_index("ix_audit_entries_action", table_name="audit_entries")
     op.drop_constraint(op.f("fk_ai_calls_turn_id"), "ai_calls", type_="foreignkey")
@@ -790,14 +1024,46 @@ def downgrade() -> None:
     op.drop_constraint(op.f("fk_agent_runs_schedule_id"), "agent_runs", type_="foreignkey")
     op.drop_index(op.f("ix_agent_runs_schedule_id"), table_name="agent_runs")
     op.drop_column("agent_runs", "schedule_id")
+    op.drop_table("webhook_attempts")
+    op.drop_index(
+        "uq_webhook_deliveries_open",
+        table_name="webhook_deliveries",
+        postgresql_where=sa.text("state IN ('waiting', 'attempting')"),
+    )
+    op.drop_index("ix_webhook_deliveries_webhook", table_name="webhook_deliveries")
+    op.drop_index("ix_webhook_deliveries_post", table_name="webhook_deliveries")
+    op.drop_index(
+        "ix_webhook_deliveries_held", table_name="webhook_deliveries", postgresql_where=sa.text("state = 'attempting'")
+    )
+    op.drop_index(
+        "ix_webhook_deliveries_due", table_name="webhook_deliveries", postgresql_where=sa.text("state = 'waiting'")
+    )
+    op.drop_table("webhook_deliveries")
+    op.drop_index(op.f("ix_posts_webhook_id"), table_name="posts")
+    op.drop_index("ix_posts_published", table_name="posts")
+    op.drop_index(op.f("ix_posts_proposal_id"), table_name="posts")
+    op.drop_index("ix_posts_planned", table_name="posts")
+    op.drop_index("ix_posts_listed", table_name="posts", postgresql_where=sa.text("archived_at IS NULL"))
+    op.drop_index("ix_posts_due", table_name="posts", postgresql_where=sa.text("state = 'planned'"))
+    op.drop_index(op.f("ix_posts_asset_id"), table_name="posts")
+    op.drop_index(op.f("ix_posts_article_id"), table_name="posts")
+    op.drop_table("posts")
     op.drop_index(op.f("ix_planned_audiences_segment_id"), table_name="planned_audiences")
     op.drop_table("planned_audiences")
     op.drop_index(op.f("ix_planned_ads_plan_id"), table_name="planned_ads")
     op.drop_table("planned_ads")
+    op.drop_table("article_versions")
+    op.drop_index(op.f("ix_calendar_entries_starts_on"), table_name="calendar_entries")
+    op.drop_index(op.f("ix_calendar_entries_proposal_id"), table_name="calendar_entries")
+    op.drop_table("calendar_entries")
     op.drop_index(op.f("ix_assets_proposal_id"), table_name="assets")
     op.drop_index("ix_assets_library", table_name="assets", postgresql_where=sa.text("archived_at IS NULL"))
     op.drop_index(op.f("ix_assets_digest"), table_name="assets")
     op.drop_table("assets")
+    op.drop_index(op.f("ix_articles_proposal_id"), table_name="articles")
+    op.drop_index("ix_articles_planned", table_name="articles")
+    op.drop_index("ix_articles_listed", table_name="articles", postgresql_where=sa.text("archived_at IS NULL"))
+    op.drop_table("articles")
     op.drop_index(op.f("ix_ad_plans_proposal_id"), table_name="ad_plans")
     op.drop_table("ad_plans")
     op.drop_index(op.f("ix_person_tasks_run_id"), table_name="person_tasks")
@@ -839,6 +1105,7 @@ def downgrade() -> None:
     op.drop_index("ix_repair_plans_group", table_name="repair_plans")
     op.drop_table("repair_plans")
     op.drop_table("recovery_codes")
+    op.drop_table("outgoing_webhooks")
     op.drop_index("ix_duplicate_pairs_second", table_name="duplicate_pairs")
     op.drop_index("ix_duplicate_pairs_likely", table_name="duplicate_pairs")
     op.drop_table("duplicate_pairs")
