@@ -1,7 +1,7 @@
 """What an agent is: a worker with jobs. Each task has a typed brief, reads LUX's own data, and ends in a typed result.
 
 To add an agent, write agents/<key>.py with an AGENT and list it in AGENTS.
-To add a task, write its module (agents/documents.py makes the usual kind) and list it in its agent's `tasks`. The
+To add a task, write its module (agents/parts/documents.py makes the usual kind) and list it in its agent's `tasks`. The
 workspace, the form of the brief, edits, differences and the document are all made from what is declared here.
 """
 
@@ -14,8 +14,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from agents.blocks import Block
-from agents.brief_fields import BriefField, list_brief_fields
+from agents.parts.blocks import Block
+from agents.parts.brief_fields import BriefField, list_brief_fields
 
 BriefT = TypeVar("BriefT", bound=BaseModel)
 ResultT = TypeVar("ResultT", bound=BaseModel)

@@ -13,9 +13,9 @@ from sqlalchemy import select
 
 from agents import get_agent
 from agents.base import Agent, Check, Context, Task
-from agents.checks import THIN_COVERAGE
 from agents.complaints import path_of, sentence_of
-from agents.documents import list_lines
+from agents.parts.checks import THIN_COVERAGE
+from agents.parts.documents import list_lines
 from errors import Conflict, InputInvalid, NotFound
 from extensions import db
 from models import AgentRun, AgentRunVersion

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.base import Task
-from agents.campaign_brief import EmailCampaign
+from agents.tasks.campaign.brief import EmailCampaign
 
 LONG_TEXT = 60
 

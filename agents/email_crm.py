@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agents.base import Agent
-from agents.campaign_task import CAMPAIGN
-from agents.segment_task import SEGMENT
+from agents.tasks.campaign.task import CAMPAIGN
 from agents.tasks.list_health import LIST_HEALTH
+from agents.tasks.segment import SEGMENT
 from agents.tasks.sequence import SEQUENCE
 
 AGENT = Agent(

@@ -15,9 +15,9 @@ from flask_login import current_user
 
 from access import peer
 from agents.actions import get_action
-from agents.documents import document_of
 from agents.drafts import change_draft, get_result, get_version, restore_version, task_of
 from agents.editing import read_edit
+from agents.parts.documents import document_of
 from agents.proposals import add_proposals, carry_out_now, find_address
 from agents.runs import (
     ENDED,

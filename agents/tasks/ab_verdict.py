@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, model_validator
 
 from agents.base import BriefExample, Check, Context
-from agents.blocks import Block, Table, Text
-from agents.brief_fields import Ask, Line, ToldLine, Words, choices_of
-from agents.documents import make_task
-from agents.result_parts import Part, ShownFigure, show_figures
-from agents.sources import Reading, gather, make_reading, percent_of
+from agents.parts.blocks import Block, Table, Text
+from agents.parts.brief_fields import Ask, Line, ToldLine, Words, choices_of
+from agents.parts.documents import make_task
+from agents.parts.result_parts import Part, ShownFigure, show_figures
+from agents.sources.readings import Reading, gather, make_reading, percent_of
 from lib.proportions import compare, power_of, trials_needed, wilson
 
 MEASURES = {"clicks": "Clicks", "opens": "Opens", "orders": "Orders", "answers": "Answers"}

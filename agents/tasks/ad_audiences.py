@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from agents.base import BriefExample, Check, Context
-from agents.blocks import Block, Table, Text
-from agents.brief_fields import Ask, Line, Told, Words
-from agents.documents import make_task
-from agents.result_parts import Lines, Part, show_lines
-from agents.sources import gather, read_audience, read_brand, read_segments, shown
+from agents.parts.blocks import Block, Table, Text
+from agents.parts.brief_fields import Ask, Line, Told, Words
+from agents.parts.documents import make_task
+from agents.parts.result_parts import Lines, Part, show_lines
+from agents.sources.marketing import read_audience, read_brand, read_segments
+from agents.sources.readings import gather, shown
 
 # Networks match a part of the addresses only, and take no audience below a few hundred.
 SMALLEST = 300

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents.analytics_sources import describe_share, read_anomalies, read_forecast, read_periods
 from agents.base import Context
-from agents.report_tasks import LookBrief, cut, make_examples, make_report_task
-from agents.result_parts import Finding, Report, ReportAnswer, ShownFigure, make_figure, make_table, write_report
-from agents.sources import gather, read_audience, read_campaigns, read_weeks, shown
+from agents.parts.report_tasks import LookBrief, cut, make_examples, make_report_task
+from agents.parts.result_parts import Finding, Report, ReportAnswer, ShownFigure, make_figure, make_table, write_report
+from agents.sources.analytics import describe_share, read_anomalies, read_forecast, read_periods
+from agents.sources.marketing import read_audience, read_campaigns, read_weeks
+from agents.sources.readings import gather, shown
 
 # ── What happened ──
 

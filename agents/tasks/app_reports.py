@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agents.app_sources import read_diagnoses, read_groups, read_health, read_jobs
 from agents.base import Context, ProposedAction
-from agents.report_tasks import LookBrief, cut, make_examples, make_report_task
-from agents.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
-from agents.sources import gather
+from agents.parts.report_tasks import LookBrief, cut, make_examples, make_report_task
+from agents.parts.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
+from agents.sources.app import read_diagnoses, read_groups, read_health, read_jobs
+from agents.sources.readings import gather
 
 # ── Health ──
 

@@ -7,12 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from agents.base import BriefExample, Check, Context
-from agents.blocks import Block, Card, Cards, Facts, Text
-from agents.brief_fields import Ask, Line, Link, Name, Prose, Told, Words, lines_of
-from agents.documents import make_task
-from agents.playbook_words import allow_link, brand_words, lowered, slug_of, within
-from agents.result_parts import Lines, Part, show_lines
-from agents.sources import gather, read_brand, read_campaigns, read_computed
+from agents.parts.blocks import Block, Card, Cards, Facts, Text
+from agents.parts.brief_fields import Ask, Line, Link, Name, Prose, Told, Words, lines_of
+from agents.parts.documents import make_task
+from agents.parts.playbook_words import allow_link, brand_words, lowered, slug_of, within
+from agents.parts.result_parts import Lines, Part, show_lines
+from agents.sources.marketing import read_brand, read_campaigns
+from agents.sources.readings import gather, read_computed
 
 ASIDES = (
     "Keep it in mind when you decide.",

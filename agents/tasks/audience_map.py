@@ -7,13 +7,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from agents.base import BriefExample, Check, Context, ProposedAction
-from agents.blocks import Block, Card, Cards, Table, Text
-from agents.brief_fields import Ask, Line, Name, Told, Words
-from agents.documents import make_task
-from agents.result_parts import Part
-from agents.segment_proposals import propose_segment
-from agents.segment_words import read_segment_words
-from agents.sources import counted, gather, read_audience, read_brand, read_computed, read_segments, read_sources, shown
+from agents.parts.blocks import Block, Card, Cards, Table, Text
+from agents.parts.brief_fields import Ask, Line, Name, Told, Words
+from agents.parts.documents import make_task
+from agents.parts.result_parts import Part
+from agents.parts.segment_proposals import propose_segment
+from agents.sources.marketing import read_audience, read_brand, read_segments, read_sources
+from agents.sources.readings import counted, gather, read_computed, shown
+from agents.tasks.segment_words import read_segment_words
 
 AGENT_NAME = "Brand & Strategy"
 # What most houses need; each in words that the playbook of segments understands.

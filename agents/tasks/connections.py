@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from agents.base import Context, ProposedAction
-from agents.operations_sources import read_intake, read_senders
-from agents.report_tasks import LookBrief, cut, make_examples, make_report_task, share
-from agents.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
-from agents.sources import gather
+from agents.parts.report_tasks import LookBrief, cut, make_examples, make_report_task, share
+from agents.parts.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
+from agents.sources.operations import read_intake, read_senders
+from agents.sources.readings import gather
 
 SILENT_DAYS, MANY_DEAD_PERCENT = 7, 5.0
 

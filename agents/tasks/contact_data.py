@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from agents.base import Context
-from agents.operations_sources import read_data_quality, read_duplicates
-from agents.report_tasks import LookBrief, cut, make_examples, make_report_task, share
-from agents.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
-from agents.sources import gather, read_audience
+from agents.parts.report_tasks import LookBrief, cut, make_examples, make_report_task, share
+from agents.parts.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
+from agents.sources.marketing import read_audience
+from agents.sources.operations import read_data_quality, read_duplicates
+from agents.sources.readings import gather
 
 # ── Data quality ──
 

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from agents.base import BriefExample, Check, Context, Task
-from agents.blocks import Block, Card, Cards, Table, Text
-from agents.brief_fields import Ask, Clean, Line, Told, Words, lines_of
-from agents.checks import SUPERLATIVES, find_words
-from agents.documents import make_task
-from agents.networks import EMAIL_HEADER, NETWORKS
-from agents.playbook_words import brand_words, lowered, within
-from agents.report_tasks import cut
-from agents.result_parts import (
+from agents.parts.blocks import Block, Card, Cards, Table, Text
+from agents.parts.brief_fields import Ask, Clean, Line, Told, Words, lines_of
+from agents.parts.checks import SUPERLATIVES, find_words
+from agents.parts.documents import make_task
+from agents.parts.networks import EMAIL_HEADER, NETWORKS
+from agents.parts.playbook_words import brand_words, lowered, within
+from agents.parts.report_tasks import cut
+from agents.parts.result_parts import (
     REPORT_JOB,
     Finding,
     Part,
@@ -27,7 +27,8 @@ from agents.result_parts import (
     summarise_report,
     write_report,
 )
-from agents.sources import Reading, counted, gather, make_reading, read_brand, read_campaigns, read_computed
+from agents.sources.marketing import read_brand, read_campaigns
+from agents.sources.readings import Reading, counted, gather, make_reading, read_computed
 from campaigns.brand import get_brand
 from lib.contrast import contrast_ratio
 

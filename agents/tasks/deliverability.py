@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from agents.base import Context, ProposedAction
-from agents.operations_sources import read_deliverability, read_failed_campaigns
-from agents.report_tasks import LookBrief, cut, make_examples, make_report_task, share
-from agents.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
-from agents.sources import gather
+from agents.parts.report_tasks import LookBrief, cut, make_examples, make_report_task, share
+from agents.parts.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
+from agents.sources.operations import read_deliverability, read_failed_campaigns
+from agents.sources.readings import gather
 
 MANY_REFUSED_PERCENT = 5.0
 

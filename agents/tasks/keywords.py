@@ -9,11 +9,12 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from agents.base import BriefExample, Check, Context
-from agents.blocks import Block, Card, Cards, Text
-from agents.brief_fields import Ask, Clean, Line, Name, Words, lines_of
-from agents.documents import make_task
-from agents.result_parts import Part, SomeLines, show_lines
-from agents.sources import counted, gather, read_brand
+from agents.parts.blocks import Block, Card, Cards, Text
+from agents.parts.brief_fields import Ask, Clean, Line, Name, Words, lines_of
+from agents.parts.documents import make_task
+from agents.parts.result_parts import Part, SomeLines, show_lines
+from agents.sources.marketing import read_brand
+from agents.sources.readings import counted, gather
 
 SMALL = frozenset(
     ("the", "for", "and", "with", "how", "what", "why", "when", "are", "does", "your", "our", "best", "near", "you")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from agents.base import BriefExample, Check, Context, ProposedAction
-from agents.blocks import Block, Text
-from agents.brief_fields import Ask, Line, Told, Words
-from agents.documents import make_task
-from agents.result_parts import (
+from agents.parts.blocks import Block, Text
+from agents.parts.brief_fields import Ask, Line, Told, Words
+from agents.parts.documents import make_task
+from agents.parts.result_parts import (
     Finding,
     Findings,
     Part,
@@ -17,8 +17,9 @@ from agents.result_parts import (
     show_figures,
     show_findings,
 )
-from agents.segment_proposals import SUBSCRIBED, all_of, propose_segment, rule
-from agents.sources import QUIET_DAYS, counted, gather, read_audience, read_brand, read_campaigns, read_sources, shown
+from agents.parts.segment_proposals import SUBSCRIBED, all_of, propose_segment, rule
+from agents.sources.marketing import QUIET_DAYS, read_audience, read_brand, read_campaigns, read_sources
+from agents.sources.readings import counted, gather, shown
 
 AGENT_NAME = "Email & CRM"
 # Beyond these shares an audience needs care; sources: usual thresholds of mailbox providers' sender guidelines.

@@ -8,11 +8,12 @@ from pydantic import Field
 from sqlalchemy import func, select
 
 from agents.base import BriefExample, Check, Context
-from agents.blocks import Block, Card, Cards, Text
-from agents.brief_fields import Ask, Line, Name, Told, Words, lines_of
-from agents.documents import make_task
-from agents.result_parts import Lines, Part, ShownFigure, make_figure, show_figures, show_lines
-from agents.sources import Reading, gather, make_reading, percent_of, read_audience, read_brand, read_campaigns
+from agents.parts.blocks import Block, Card, Cards, Text
+from agents.parts.brief_fields import Ask, Line, Name, Told, Words, lines_of
+from agents.parts.documents import make_task
+from agents.parts.result_parts import Lines, Part, ShownFigure, make_figure, show_figures, show_lines
+from agents.sources.marketing import read_audience, read_brand, read_campaigns
+from agents.sources.readings import Reading, gather, make_reading, percent_of
 from extensions import db
 from models import Contact, TrackingEvent
 

@@ -10,11 +10,11 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from agents.base import BriefExample, Check, Context
-from agents.blocks import Block
-from agents.brief_fields import Ask, Clean, ToldLine
-from agents.documents import make_task
-from agents.report_tasks import cut
-from agents.result_parts import (
+from agents.parts.blocks import Block
+from agents.parts.brief_fields import Ask, Clean, ToldLine
+from agents.parts.documents import make_task
+from agents.parts.report_tasks import cut
+from agents.parts.result_parts import (
     REPORT_JOB,
     Finding,
     Part,
@@ -26,7 +26,8 @@ from agents.result_parts import (
     summarise_report,
     write_report,
 )
-from agents.sources import Reading, counted, gather, make_reading, read_brand
+from agents.sources.marketing import read_brand
+from agents.sources.readings import Reading, counted, gather, make_reading
 from lib.readability import measure_reading_ease
 
 TITLE_RANGE, META_RANGE, FEWEST_WORDS, HARD_EASE = (20, 60), (70, 155), 200, 45

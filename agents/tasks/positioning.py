@@ -7,11 +7,12 @@ from typing import Annotated
 from pydantic import Field
 
 from agents.base import BriefExample, Check, Context
-from agents.blocks import Block, Card, Cards, Text
-from agents.brief_fields import Ask, Line, Name, Told, Words, lines_of
-from agents.documents import make_task
-from agents.result_parts import Lines, Part, show_lines
-from agents.sources import gather, read_brand, read_campaigns, read_segments
+from agents.parts.blocks import Block, Card, Cards, Text
+from agents.parts.brief_fields import Ask, Line, Name, Told, Words, lines_of
+from agents.parts.documents import make_task
+from agents.parts.result_parts import Lines, Part, show_lines
+from agents.sources.marketing import read_brand, read_campaigns, read_segments
+from agents.sources.readings import gather
 
 NO_PROOF = "No proof yet: find one before it is said in public."
 

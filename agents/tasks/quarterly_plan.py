@@ -10,21 +10,12 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from agents.base import BriefExample, Check, Context
-from agents.blocks import Block, Card, Cards, Table, Text
-from agents.brief_fields import Ask, Line, Name, Told, Words, lines_of
-from agents.documents import make_task
-from agents.result_parts import Lines, Part, show_lines
-from agents.sources import (
-    Reading,
-    gather,
-    make_reading,
-    read_audience,
-    read_brand,
-    read_campaigns,
-    read_segments,
-    read_weeks,
-    shown,
-)
+from agents.parts.blocks import Block, Card, Cards, Table, Text
+from agents.parts.brief_fields import Ask, Line, Name, Told, Words, lines_of
+from agents.parts.documents import make_task
+from agents.parts.result_parts import Lines, Part, show_lines
+from agents.sources.marketing import read_audience, read_brand, read_campaigns, read_segments, read_weeks
+from agents.sources.readings import Reading, gather, make_reading, shown
 from config import current_settings
 
 # A quarter's stretch that a small team reaches: a tenth more of what grows, a tenth less of what should shrink.

@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from agents.base import BriefExample, Check, Context
-from agents.blocks import Block, Card, Cards, Text
-from agents.brief_fields import Ask, Clean, Line, Name, Told, Words, choices_of
-from agents.checks import ORDERS
-from agents.documents import make_task
-from agents.playbook_words import brand_words
-from agents.result_parts import Part
-from agents.sources import gather, read_brand
+from agents.parts.blocks import Block, Card, Cards, Text
+from agents.parts.brief_fields import Ask, Clean, Line, Name, Told, Words, choices_of
+from agents.parts.checks import ORDERS
+from agents.parts.documents import make_task
+from agents.parts.playbook_words import brand_words
+from agents.parts.result_parts import Part
+from agents.sources.marketing import read_brand
+from agents.sources.readings import gather
 
 Mood = Literal["question", "praise", "complaint", "attack", "spam"]
 MARKS: tuple[tuple[Mood, str], ...] = (

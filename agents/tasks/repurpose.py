@@ -7,13 +7,14 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from agents.base import BriefExample, Check, Context
-from agents.blocks import Block, Card, Cards, Text
-from agents.brief_fields import Ask, Clean, Key, Line, Link, Prose, Words
-from agents.documents import make_task
-from agents.networks import NETWORKS, add_utm, get_network
-from agents.playbook_words import allow_link, brand_words, within
-from agents.result_parts import Part
-from agents.sources import gather, read_brand, read_computed
+from agents.parts.blocks import Block, Card, Cards, Text
+from agents.parts.brief_fields import Ask, Clean, Key, Line, Link, Prose, Words
+from agents.parts.documents import make_task
+from agents.parts.networks import NETWORKS, add_utm, get_network
+from agents.parts.playbook_words import allow_link, brand_words, within
+from agents.parts.result_parts import Part
+from agents.sources.marketing import read_brand
+from agents.sources.readings import gather, read_computed
 
 
 class RepurposeBrief(Part):

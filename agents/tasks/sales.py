@@ -7,12 +7,12 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from agents.base import BriefExample, Check, Context
-from agents.blocks import Block, Card, Cards, Facts, Table, Text
-from agents.brief_fields import Ask, Clean, Key, Line, Link, Name, Told, ToldLine, Words, lines_of
-from agents.documents import make_task
-from agents.playbook_words import allow_link, brand_words, lowered
-from agents.report_tasks import LookBrief, cut, make_examples, make_report_task
-from agents.result_parts import (
+from agents.parts.blocks import Block, Card, Cards, Facts, Table, Text
+from agents.parts.brief_fields import Ask, Clean, Key, Line, Link, Name, Told, ToldLine, Words, lines_of
+from agents.parts.documents import make_task
+from agents.parts.playbook_words import allow_link, brand_words, lowered
+from agents.parts.report_tasks import LookBrief, cut, make_examples, make_report_task
+from agents.parts.result_parts import (
     Finding,
     Lines,
     Part,
@@ -23,8 +23,9 @@ from agents.result_parts import (
     show_lines,
     write_report,
 )
-from agents.sales_sources import read_scores
-from agents.sources import gather, read_audience, read_brand, read_campaigns
+from agents.sources.marketing import read_audience, read_brand, read_campaigns
+from agents.sources.readings import gather
+from agents.sources.sales import read_scores
 
 # ── Scores ──
 

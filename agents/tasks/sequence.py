@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from agents.base import BriefExample, Check, Context
-from agents.blocks import Block, Card, Cards, Text
-from agents.brief_fields import Ask, Clean, Line, Link, Name, Prose, Told, Words, choices_of, lines_of
-from agents.documents import make_task
-from agents.result_parts import Part
-from agents.sources import gather, read_brand, read_campaigns, read_computed, read_today
+from agents.parts.blocks import Block, Card, Cards, Text
+from agents.parts.brief_fields import Ask, Clean, Line, Link, Name, Prose, Told, Words, choices_of, lines_of
+from agents.parts.documents import make_task
+from agents.parts.result_parts import Part
+from agents.sources.marketing import read_brand, read_campaigns, read_today
+from agents.sources.readings import gather, read_computed
 
 Kind = Literal["welcome", "follow_up", "after_purchase", "event", "win_back"]
 KINDS = {

@@ -9,22 +9,13 @@ from pydantic import Field
 from sqlalchemy import case, func, select
 
 from agents.base import BriefExample, Check, Context, ProposedAction
-from agents.blocks import Block, Table, Text
-from agents.brief_fields import Ask, Line, Told, Words
-from agents.documents import make_task
-from agents.result_parts import Part, ShownFigure, Step, Steps, make_figure, show_figures, show_steps
-from agents.segment_proposals import SUBSCRIBED, all_of, propose_segment, rule
-from agents.sources import (
-    LISTENING_DAYS,
-    QUIET_DAYS,
-    Reading,
-    gather,
-    make_reading,
-    percent_of,
-    read_audience,
-    read_brand,
-    read_campaigns,
-)
+from agents.parts.blocks import Block, Table, Text
+from agents.parts.brief_fields import Ask, Line, Told, Words
+from agents.parts.documents import make_task
+from agents.parts.result_parts import Part, ShownFigure, Step, Steps, make_figure, show_figures, show_steps
+from agents.parts.segment_proposals import SUBSCRIBED, all_of, propose_segment, rule
+from agents.sources.marketing import LISTENING_DAYS, QUIET_DAYS, read_audience, read_brand, read_campaigns
+from agents.sources.readings import Reading, gather, make_reading, percent_of
 from extensions import db
 from models import Contact, Message, TrackingEvent
 

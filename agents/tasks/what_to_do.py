@@ -8,15 +8,16 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from agents.analytics_sources import read_campaigns_under_way, read_periods
 from agents.base import BriefExample, Check, Context, ProposedAction
-from agents.blocks import Block, Table, Text
-from agents.brief_fields import Ask, Told, Words
-from agents.campaign_brief import WEEKDAYS
-from agents.campaign_context import USUAL_TIME, read_hours
-from agents.documents import make_task
-from agents.result_parts import Part, Step, show_steps
-from agents.sources import counted, gather, read_audience, shown
+from agents.parts.blocks import Block, Table, Text
+from agents.parts.brief_fields import Ask, Told, Words
+from agents.parts.documents import make_task
+from agents.parts.result_parts import Part, Step, show_steps
+from agents.sources.analytics import read_campaigns_under_way, read_periods
+from agents.sources.marketing import read_audience
+from agents.sources.readings import counted, gather, shown
+from agents.tasks.campaign.brief import WEEKDAYS
+from agents.tasks.campaign.context import USUAL_TIME, read_hours
 from campaigns.drafting import get_campaign
 from config import current_settings
 from errors import NotFound

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints
 
 from agents.base import BriefExample, Context, ProposedAction, Task
-from agents.brief_fields import Ask, Clean, RowId, Told
-from agents.campaign_brief import CampaignBrief, EmailCampaign
-from agents.campaign_context import read_campaign_context
-from agents.campaign_task import CAMPAIGN, propose
-from agents.segment_proposals import SUBSCRIBED, all_of, propose_segment, rule
-from agents.sources import LOST_DAYS, QUIET_DAYS, read_audience
+from agents.parts.brief_fields import Ask, Clean, RowId, Told
+from agents.parts.segment_proposals import SUBSCRIBED, all_of, propose_segment, rule
+from agents.sources.marketing import LOST_DAYS, QUIET_DAYS, read_audience
+from agents.tasks.campaign.brief import CampaignBrief, EmailCampaign
+from agents.tasks.campaign.context import read_campaign_context
+from agents.tasks.campaign.task import CAMPAIGN, propose
 
 AGENT_NAME = "Customer Retention & Loyalty"
 

@@ -10,7 +10,7 @@ from flask import Flask
 
 from agents import get_agent
 from agents.base import Agent, Task
-from agents.campaign_brief import CampaignBrief
+from agents.tasks.campaign.brief import CampaignBrief
 from campaigns.brand import BrandLink, BrandValues, change_brand
 from extensions import db
 from tests.fakes.openai_server import OpenAIServer

@@ -15,9 +15,9 @@ from werkzeug.routing import RequestRedirect
 from agents import AGENTS
 from agents.actions import get_action
 from agents.base import Agent, Context, Task
-from agents.checks import is_small_count, list_numbers, list_texts
-from agents.documents import document_of
 from agents.drafts import get_result, get_version, list_failures
+from agents.parts.checks import is_small_count, list_numbers, list_texts
+from agents.parts.documents import document_of
 from agents.proposals import add_proposals, approve_proposal, undo_proposal
 from agents.runner import carry_out_run
 from agents.runs import get_run, retry_run, start_run

@@ -15,9 +15,9 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from pydantic import ValidationError
 
-from agents.campaign_brief import CampaignBrief, CampaignWords, EmailCampaign
-from agents.campaign_checks import check_campaign_words
-from agents.campaign_context import USUAL_TIME
+from agents.tasks.campaign.brief import CampaignBrief, CampaignWords, EmailCampaign
+from agents.tasks.campaign.checks import check_campaign_words
+from agents.tasks.campaign.context import USUAL_TIME
 from campaigns.mail_brand import get_mail_brand
 from campaigns.rendering import render_campaign
 from tests.agents.test_campaign_checks import LINK, make_context

@@ -11,7 +11,6 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from agents.base import Agent, Task
-from agents.campaign_brief import CampaignBrief
 from agents.drafts import change_draft, get_version, list_differences, list_failures, list_versions, restore_version
 from agents.proposals import (
     add_proposal,
@@ -26,6 +25,7 @@ from agents.proposals import (
 )
 from agents.runner import carry_out_run
 from agents.runs import get_run, start_run
+from agents.tasks.campaign.brief import CampaignBrief
 from campaigns.content import read_content
 from campaigns.drafting import change_content
 from errors import Conflict, InputInvalid

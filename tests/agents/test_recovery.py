@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from agents import get_agent
-from agents.campaign_brief import CampaignBrief
 from agents.runs import start_run
+from agents.tasks.campaign.brief import CampaignBrief
 from campaigns.brand import change_brand
 from extensions import db
 from tests.agents.conftest import BRAND

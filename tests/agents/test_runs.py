@@ -10,11 +10,11 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from agents.base import Agent, Task
-from agents.campaign_brief import CampaignBrief, EmailCampaign
 from agents.drafts import get_result, get_version, list_failures
 from agents.proposals import add_proposal
 from agents.runner import carry_out_run
 from agents.runs import get_run, list_events, read_stream, retry_run, start_run, stop_run
+from agents.tasks.campaign.brief import CampaignBrief, EmailCampaign
 from extensions import db
 from models import AgentRun, AgentRunEvent, AiCall, Campaign
 from tests.fakes.openai_server import GOOD_CAMPAIGN, OpenAIServer

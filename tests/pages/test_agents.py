@@ -16,9 +16,9 @@ from sqlalchemy import func, select
 
 from accounts.sessions import start_session
 from agents import AGENTS, get_agent
-from agents.campaign_brief import CampaignBrief
 from agents.runner import carry_out_run
 from agents.runs import start_run
+from agents.tasks.campaign.brief import CampaignBrief
 from campaigns.brand import change_brand
 from extensions import db
 from models import AgentRun, AgentRunVersion, AgentSchedule, Campaign

@@ -11,10 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from agents import get_agent
-from agents.campaign_brief import CampaignBrief
 from agents.proposals import add_proposal
 from agents.runner import carry_out_run
 from agents.runs import start_run
+from agents.tasks.campaign.brief import CampaignBrief
 from campaigns.brand import change_brand
 from extensions import db
 from models import Proposal

@@ -14,9 +14,9 @@ from urllib.parse import quote
 import pytest
 
 from agents import get_agent
-from agents.campaign_brief import CampaignBrief
 from agents.runner import carry_out_run
 from agents.runs import start_run
+from agents.tasks.campaign.brief import CampaignBrief
 from app import create_app
 from campaigns.test_sends import send_test
 from config import PUBLIC_PASSWORD_SHA256, SETTINGS, load_settings

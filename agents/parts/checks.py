@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agents.base import Check, Context
-from agents.brief_fields import name_fields
+from agents.parts.brief_fields import name_fields
 from lib.web_addresses import find_addresses, host_of
 
 SMALL_NUMBER = 10

@@ -10,9 +10,9 @@ import pytest
 from flask import Flask
 
 from agents.base import Check, Context, Evidence
-from agents.campaign_brief import CampaignBrief, CampaignWords
-from agents.campaign_checks import check_campaign_words
-from agents.campaign_context import USUAL_TIME, choose_send_time
+from agents.tasks.campaign.brief import CampaignBrief, CampaignWords
+from agents.tasks.campaign.checks import check_campaign_words
+from agents.tasks.campaign.context import USUAL_TIME, choose_send_time
 from tests.fakes.openai_server import GOOD_CAMPAIGN
 
 LINK = "https://lumen.example/offer"

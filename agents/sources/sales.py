@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, and_, case, func, select
 from sqlalchemy import cast as sql_cast
 
-from agents.sources import LISTENING_DAYS, QUIET_DAYS, Reading, make_reading, percent_of
+from agents.sources.marketing import LISTENING_DAYS, QUIET_DAYS
+from agents.sources.readings import Reading, make_reading, percent_of
 from extensions import db
 from models import Contact, TrackingEvent
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from agents.playbook_words import within
-from agents.sources import Reading, make_reading
+from agents.parts.playbook_words import within
+from agents.sources.readings import Reading, make_reading
 from diagnosis.base import Diagnosis
 from diagnosis.deciding import diagnose
 from diagnosis.gathering import signals_of_group, signals_of_system, surroundings

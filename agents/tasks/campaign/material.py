@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from agents.campaign_brief import CampaignBrief, DraftBlock
+from agents.tasks.campaign.brief import CampaignBrief, DraftBlock
 
 LONGEST_SUBJECT = 60
 LONGEST_TOPIC = 40

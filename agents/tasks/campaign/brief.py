@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from agents.base import BriefExample
-from agents.blocks import Block, Facts, Text
-from agents.brief_fields import Ask, Clean, Link, RowId, Told, choices_of, one_line
+from agents.parts.blocks import Block, Facts, Text
+from agents.parts.brief_fields import Ask, Clean, Link, RowId, Told, choices_of, one_line
 
 Kind = Literal["newsletter", "offer", "announcement", "win_back", "event", "welcome"]
 KINDS: dict[str, str] = {

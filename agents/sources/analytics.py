@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
-from agents.sources import FEWEST_SENT, Reading, make_reading, percent_of
+from agents.sources.readings import FEWEST_SENT, Reading, make_reading, percent_of
 from campaigns.figures import PERIOD_DAYS, Total, sum_period
 from config import current_settings
 from extensions import db

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, func, select
 
-from agents.sources import FEWEST_SENT, Reading, make_reading, percent_of
+from agents.sources.readings import FEWEST_SENT, Reading, make_reading, percent_of
 from audience.consent import is_suppressed_contact
 from audience.intake_inbox import REASONS, count_by_state, count_dead_by_reason
 from campaigns.channel_states import find_pause_reason, find_rest, list_slow_domains

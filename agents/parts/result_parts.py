@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.blocks import Block, Card, Cards, Figure, Figures, Table, Text
-from agents.brief_fields import Line, Name, Words
-from agents.sources import counted, shown
+from agents.parts.blocks import Block, Card, Cards, Figure, Figures, Table, Text
+from agents.parts.brief_fields import Line, Name, Words
+from agents.sources.readings import counted, shown
 
 
 class Part(BaseModel):

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import func, select
 
 from agents.base import Context, Evidence
-from agents.campaign_brief import WEEKDAYS, CampaignBrief, SendTime
-from agents.sources import Reading, read_brand, read_today
+from agents.sources.marketing import read_brand, read_today
+from agents.sources.readings import Reading
+from agents.tasks.campaign.brief import WEEKDAYS, CampaignBrief, SendTime
 from audience.segments import describe_segment, find_segment
 from campaigns.audience_count import count_audience
 from campaigns.content import read_content

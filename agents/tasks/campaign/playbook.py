@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agents.base import Context
-from agents.campaign_brief import CampaignBrief, CampaignWords
-from agents.campaign_material import (
+from agents.tasks.campaign.brief import CampaignBrief, CampaignWords
+from agents.tasks.campaign.material import (
     COUNTS,
     LONGEST_SUBJECT,
     LONGEST_TOPIC,

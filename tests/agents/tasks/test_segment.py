@@ -13,8 +13,8 @@ from agents.drafts import get_result, get_version, list_failures
 from agents.proposals import approve_proposal, carry_out_now, find_address, undo_proposal
 from agents.runner import carry_out_run
 from agents.runs import get_run, start_run
-from agents.segment_task import SegmentBrief, SegmentDraft
-from agents.segment_words import read_segment_words
+from agents.tasks.segment import SegmentBrief, SegmentDraft
+from agents.tasks.segment_words import read_segment_words
 from audience.segments import get_segment, list_segments
 from errors import Conflict
 from extensions import db

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agents.base import Check, Context
-from agents.campaign_brief import CampaignBrief, CampaignWords, list_texts
-from agents.checks import (
+from agents.parts.checks import (
     NUMBER,
     ORDERS,
     SUPERLATIVES,
@@ -22,6 +21,7 @@ from agents.checks import (
     list_numbers,
     plain_number,
 )
+from agents.tasks.campaign.brief import CampaignBrief, CampaignWords, list_texts
 from campaigns.content import MARKED_LINK
 from campaigns.merge_values import is_merge_value
 from config import current_settings

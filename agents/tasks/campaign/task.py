@@ -7,7 +7,7 @@ import secrets
 from typing import Any
 
 from agents.base import Check, Context, Instructions, ProposedAction, Task
-from agents.campaign_brief import (
+from agents.tasks.campaign.brief import (
     EXAMPLES,
     KINDS,
     TONES,
@@ -18,9 +18,9 @@ from agents.campaign_brief import (
     show_campaign,
     tell_words,
 )
-from agents.campaign_checks import check_campaign_words
-from agents.campaign_context import read_campaign_context
-from agents.campaign_copy import write_campaign
+from agents.tasks.campaign.checks import check_campaign_words
+from agents.tasks.campaign.context import read_campaign_context
+from agents.tasks.campaign.playbook import write_campaign
 
 SYSTEM = """You write e-mail campaigns for the brand that the data describes. You write as that brand.
 

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from agents.base import BriefExample, Check, Context, Instructions, ProposedAction, Task
-from agents.blocks import Block, write_markdown
-from agents.brief_fields import name_fields
-from agents.checks import check_words, in_order, list_texts
+from agents.parts.blocks import Block, write_markdown
+from agents.parts.brief_fields import name_fields
+from agents.parts.checks import check_words, in_order, list_texts
 
 BriefT = TypeVar("BriefT", bound=BaseModel)
 AnswerT = TypeVar("AnswerT", bound=BaseModel)

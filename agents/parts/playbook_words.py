@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.base import Context
-from agents.brief_fields import lines_of
+from agents.parts.brief_fields import lines_of
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,10 @@
-"""What agents read: each source is one question to LUX's own data, answered as aggregates with its evidence.
+"""What most agents read: the brand, the audience, segments and campaigns, as aggregates with their evidence.
 
 No address and no name of a person leaves here. To add a source, write a read_ function that returns a Reading.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +12,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Integer, and_, func, or_, select
 from sqlalchemy import cast as sql_cast
 
-from agents.base import Context, Evidence
+from agents.base import Evidence
+from agents.sources.readings import FEWEST_SENT, Reading, make_reading, percent_of, tell_facts
 from audience.consent import is_suppressed_contact
 from audience.segment_queries import segment_query
 from audience.segments import describe_segment, list_segments
@@ -29,73 +28,8 @@ from models import Campaign, CampaignTally, Contact
 MOST_SEGMENTS = 12
 MOST_CAMPAIGNS = 12
 MOST_SOURCES = 8
-# Fewer messages than this say nothing about how people took a campaign.
-FEWEST_SENT = 20
 # Who opened or clicked within so many days is listening; between both marks slipping; beyond, quiet.
 LISTENING_DAYS, QUIET_DAYS, LOST_DAYS = 30, 90, 180
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One source read: its evidence, its facts, and how much it had to say, from 0 to 1."""
-
-    evidence: Evidence
-    facts: dict[str, Any]
-    coverage: float = 1.0
-    kept: dict[str, Any] = field(default_factory=dict)
-
-
-def make_reading(
-    key: str,
-    label: str,
-    value: str,
-    facts: dict[str, Any],
-    *,
-    source: str = "",
-    coverage: float = 1.0,
-    how: str = "",
-    kept: dict[str, Any] | None = None,
-) -> Reading:
-    """A reading whose evidence lists every figure of its facts."""
-    evidence = Evidence(key, label, value, datetime.now(UTC), source, tuple(tell_facts(facts)), how)
-    return Reading(evidence, facts, coverage, kept or {})
-
-
-def gather(*weighted: tuple[Reading, float]) -> Context:
-    """One context of several readings; the weights say how much each counts for the coverage."""
-    facts: dict[str, Any] = {}
-    kept: dict[str, Any] = {}
-    for reading, _ in weighted:
-        facts |= reading.facts
-        kept |= reading.kept
-    total = sum(weight for _, weight in weighted) or 1.0
-    coverage = sum(weight * reading.coverage for reading, weight in weighted) / total
-    return Context([reading.evidence for reading, _ in weighted], facts, round(coverage, 3), kept)
-
-
-def tell_facts(facts: Mapping[str, Any]) -> list[str]:
-    """Facts line by line, so that each figure that a model is told stands in the evidence as well."""
-    lines: list[str] = []
-    for name, value in facts.items():
-        lines += _tell(name.replace("_", " "), value)
-    return lines
-
-
-def percent_of(part: float, whole: float) -> float | None:
-    """A share in percent with one decimal; None of nothing."""
-    return round(100 * part / whole, 1) if whole else None
-
-
-def shown(number: float | None, unit: str = "") -> str:
-    """A figure as people read it; a dash where there is none."""
-    if number is None:
-        return "–"
-    return f"{number:,}{unit}" if isinstance(number, int) or not float(number).is_integer() else f"{number:,.0f}{unit}"
-
-
-def counted(number: int, noun: str) -> str:
-    """So many of a thing: 1 finding, 3 findings."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def read_brand() -> Reading:
@@ -279,11 +213,6 @@ def read_weeks() -> Reading:
     return make_reading("weeks", "Weeks", value, {"weeks": rows}, source="/", coverage=min(1.0, filled / 4))
 
 
-def read_computed(key: str, label: str, facts: dict[str, Any], how: str) -> Reading:
-    """Figures that code makes of others, as evidence of their own: how they were made is said."""
-    return make_reading(key, label, f"{len(tell_facts(facts))} figures", facts, how=how)
-
-
 def _campaign_row(campaign: Campaign, total: Total, left: int) -> dict[str, Any]:
     has_rates = total.sent >= FEWEST_SENT
     return {
@@ -305,27 +234,3 @@ def _unsubscribed_by_campaign(campaign_ids: list[int]) -> dict[int, int]:
         .group_by(CampaignTally.campaign_id)
     )
     return {campaign_id: int(count or 0) for campaign_id, count in rows}
-
-
-def _tell(name: str, value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        return [f"{name}, {key.replace('_', ' ')}: {_flat(one)}" for key, one in value.items() if one not in ("", [])]
-    if isinstance(value, list):
-        return [_row(one) for one in value]
-    return [f"{name}: {_flat(value)}"]
-
-
-def _row(value: Any) -> str:
-    if not isinstance(value, Mapping):
-        return _flat(value)
-    return ", ".join(f"{key.replace('_', ' ')} {_flat(one)}" for key, one in value.items() if one not in ("", []))
-
-
-def _flat(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, Mapping):
-        return _row(value)
-    if isinstance(value, list):
-        return "; ".join(_flat(one) for one in value)
-    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

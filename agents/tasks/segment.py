@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from agents.base import BriefExample, Check, Context, Evidence, Instructions, ProposedAction, Task
-from agents.blocks import Block, Rules, Text
-from agents.brief_fields import Ask, Clean
-from agents.checks import ORDERS, in_order
-from agents.segment_words import read_segment_words
+from agents.parts.blocks import Block, Rules, Text
+from agents.parts.brief_fields import Ask, Clean
+from agents.parts.checks import ORDERS, in_order
+from agents.tasks.segment_words import read_segment_words
 from audience.figures import count_contacts
 from audience.rule_fields import OPERATORS, list_fields
 from audience.rules import describe_rules, validate_rules

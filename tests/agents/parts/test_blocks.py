@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agents.blocks import Block, Card, Cards, Facts, Figure, Figures, Rules, Table, Text, write_markdown
-from agents.checks import is_small_count, list_numbers
-from agents.documents import tell_answer
 from agents.editing import list_edit_fields, read_edit
-from agents.result_parts import Finding, Report, ShownFigure
+from agents.parts.blocks import Block, Card, Cards, Facts, Figure, Figures, Rules, Table, Text, write_markdown
+from agents.parts.checks import is_small_count, list_numbers
+from agents.parts.documents import tell_answer
+from agents.parts.result_parts import Finding, Report, ShownFigure
 from agents.tasks.list_health import LIST_HEALTH, HealthReport
 
 REPORT = HealthReport(

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from agents.base import BriefExample, Context, ProposedAction, Task
-from agents.brief_fields import Ask, Told
-from agents.documents import make_task
-from agents.result_parts import REPORT_JOB, Part, Report, ReportAnswer, show_report, summarise_report
-from agents.sources import shown
+from agents.parts.brief_fields import Ask, Told
+from agents.parts.documents import make_task
+from agents.parts.result_parts import REPORT_JOB, Part, Report, ReportAnswer, show_report, summarise_report
+from agents.sources.readings import shown
 
 
 class LookBrief(Part):
