@@ -28,7 +28,7 @@ import error_groups
 import processes
 from accounts import one_time_links, replit_attempts, sessions, throttle, tokens
 from agents import proposals, schedules
-from audience import import_runs, intake
+from audience import import_runs, intake, scores
 from campaigns import confirmations, launching, recovery
 from diagnostics import alerts, health, log_import
 from extensions import db
@@ -55,6 +55,8 @@ JOBS: list[Job] = [
     Job("drain_spool", Every(10), intake.drain_spool),
     Job("ask_for_confirmations", Every(10), confirmations.ask_for_confirmations),
     Job("finish_stale_intake", Every(30), intake.finish_stale_intake),
+    Job("score_changed_contacts", Every(900), scores.score_changed_contacts),
+    Job("score_contacts", Daily(4, 5), scores.score_contacts),
     Job("expire_proposals", Every(3600), proposals.expire_proposals),
     Job("start_due_agent_runs", Every(60), schedules.start_due_runs),
     Job("leave_agent_proposals", Every(60), schedules.leave_proposals),

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Numeric, and_, case, cast, exists, func, n
 from sqlalchemy.orm import InstrumentedAttribute
 
 from audience.consent import is_suppressed_contact
+from audience.scores import has_score
 from lib.clean_text import one_line
 from models import SUBSCRIPTIONS, ConsentEntry, Contact, Message, TrackingEvent
 
@@ -92,6 +93,7 @@ OPERATORS: dict[str, dict[str, Operator]] = {
         Operator("never", "never"),
     ),
     "fact": _by_name(Operator("is_true", "yes"), Operator("is_false", "no")),
+    "score": _by_name(Operator("at_least", "is at least", "number"), Operator("less_than", "is less than", "number")),
 }
 
 FIELDS: dict[str, Field] = {
@@ -108,6 +110,7 @@ FIELDS: dict[str, Field] = {
         Field("created_at", "Added", "Contact", "date", ("were added",)),
         Field("tag", "Tag", "Contact", "tag"),
         Field("segment", "Segment", "Contact", "segment"),
+        Field("score", "Lead score", "Activity", "score", ("lead score",)),
         Field("received", "Received a message", "Activity", "activity", ("received a message", "receive a message")),
         Field("opened", "Opened a message", "Activity", "activity", ("opened a message", "open a message")),
         Field("clicked", "Clicked a link", "Activity", "activity", ("clicked a link", "click a link")),
@@ -248,6 +251,10 @@ def _fact(name: str, operator: str, _value: Any) -> ColumnElement[bool]:
     return is_so if operator == "is_true" else not_(is_so)
 
 
+def _score(_name: str, operator: str, value: Any) -> ColumnElement[bool]:
+    return has_score(operator, value)
+
+
 def _days_ago(days: int) -> ColumnElement[Any]:
     return func.now() - func.make_interval(0, 0, 0, days)
 
@@ -261,6 +268,7 @@ CONDITIONS: dict[str, Callable[[str, str, Any], ColumnElement[bool]]] = {
     "activity": _activity,
     "campaign": _campaign,
     "fact": _fact,
+    "score": _score,
 }
 
 JOINERS: dict[str, Callable[..., ColumnElement[bool]]] = {"all": and_, "any": or_}

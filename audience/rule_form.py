@@ -20,7 +20,7 @@ from models import SUBSCRIPTIONS, Campaign, Contact, Segment
 
 TOP = "rules"
 NEW_CONDITION: dict[str, Any] = {"field": "subscription", "operator": "is", "value": "subscribed"}
-USUAL_VALUES: dict[str, Any] = {"days": 30, "choice": "subscribed"}
+USUAL_VALUES: dict[str, Any] = {"days": 30, "choice": "subscribed", "number": 50}
 SAMPLED_CONTACTS = 500
 MOST_KEYS = 60
 MOST_CAMPAIGNS = 200

@@ -328,6 +328,10 @@ def _say_fact(field: Field, operator: Operator, _value: Any) -> str:
     return f"who {field.words[0] if operator.name == 'is_true' else field.words[1]}"
 
 
+def _say_score(field: Field, operator: Operator, value: Any) -> str:
+    return f"whose {field.words[0]} {operator.label} {value}"
+
+
 def _when(operator: Operator, value: Any) -> str:
     if operator.value == "days":
         return operator.label.replace("… days", _days(value))
@@ -348,4 +352,5 @@ _CLAUSES = {
     "date": _say_date,
     "activity": _say_activity,
     "fact": _say_fact,
+    "score": _say_score,
 }

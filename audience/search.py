@@ -26,14 +26,16 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from audience.scores import find_points, find_scoring
 from audience.segment_queries import segment_condition
 from extensions import db
 from lib.clean_text import one_line
 from lib.row_ids import read_id
-from models import SUBSCRIPTIONS, Contact
+from models import SUBSCRIPTIONS, Contact, ContactScore
 
 PAGE_SIZE = 50
-SORTS = ("newest", "oldest", "email")
+SORTS = ("newest", "oldest", "email", "score")
+ASCENDING = ("oldest", "email")
 ADDED_DAYS = ("1", "7", "30", "90", "365")
 EXACT_WITHIN_MS = 120
 MOST_SOURCES = 100
@@ -138,12 +140,16 @@ def list_contacts(
     wanted: ContactFilter, *, after: int | None = None, before: int | None = None, limit: int = PAGE_SIZE
 ) -> ContactPage:
     """A page of contacts, after or before the one of an id; an id that is gone leads to the first page."""
+    sort = wanted.sort if wanted.sort != "score" or find_scoring() is not None else "newest"
     anchor = db.session.get(Contact, after or before) if after or before else None
     is_backward = anchor is not None and after is None
     query = select(Contact).where(_list_condition(wanted)).limit(limit + 1)
+    if sort == "score":
+        # Whoever came a moment ago has none yet, and comes into this order with the next scores.
+        query = query.join(ContactScore, ContactScore.contact_id == Contact.id)
     if anchor is not None:
-        query = query.where(_beyond(wanted.sort, anchor, is_backward=is_backward))
-    rows = list(db.session.scalars(query.order_by(*_order(wanted.sort, is_backward=is_backward))))
+        query = query.where(_beyond(sort, anchor, is_backward=is_backward))
+    rows = list(db.session.scalars(query.order_by(*_order(sort, is_backward=is_backward))))
     has_more, rows = len(rows) > limit, rows[:limit]
     if is_backward:
         rows.reverse()
@@ -230,15 +236,23 @@ def _has_words(q: str) -> ColumnElement[bool]:
 
 
 def _order(sort: str, *, is_backward: bool) -> list[ColumnElement[Any]]:
-    is_ascending = (sort != "newest") != is_backward
-    columns = [Contact.email] if sort == "email" else [Contact.created_at, Contact.id]
+    is_ascending = (sort in ASCENDING) != is_backward
+    columns: list[Any] = [Contact.created_at, Contact.id]
+    if sort == "email":
+        columns = [Contact.email]
+    elif sort == "score":
+        columns = [ContactScore.points, ContactScore.contact_id]
     return [column.asc() if is_ascending else column.desc() for column in columns]
 
 
 def _beyond(sort: str, anchor: Contact, *, is_backward: bool) -> ColumnElement[bool]:
-    is_ascending = (sort != "newest") != is_backward
+    is_ascending = (sort in ASCENDING) != is_backward
     if sort == "email":
         return Contact.email > anchor.email if is_ascending else Contact.email < anchor.email
+    if sort == "score":
+        here = tuple_(ContactScore.points, ContactScore.contact_id)
+        there = tuple_(literal(find_points([anchor.id]).get(anchor.id, 0)), literal(anchor.id))
+        return here > there if is_ascending else here < there
     here = tuple_(Contact.created_at, Contact.id)
     there = tuple_(literal(anchor.created_at), literal(anchor.id))
     return here > there if is_ascending else here < there
