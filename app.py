@@ -100,7 +100,7 @@ def _watch_errors(app: Flask, settings: Settings) -> None:
     counters = SharedCounters(settings.lux_data_dir / "metrics-1")
     app.extensions["lux_counters"] = counters
     init_traffic(app, counters)
-    init_app_log(settings.app_log, redactor)
+    init_app_log(app, settings.app_log, redactor)
     init_error_logger(
         app,
         database_url=str(app.config["SQLALCHEMY_DATABASE_URI"]).replace("postgresql+psycopg://", "postgresql://", 1),

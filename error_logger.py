@@ -10,67 +10,28 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
-import os
-import secrets
 import sys
 import threading
 import traceback as tracebacks
-from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from flask import Flask, current_app, g, has_request_context, request
-from sqlalchemy import inspect
 from werkzeug.wrappers import Response
 
+from error_events import LONGEST_MESSAGE, Event, EventMaker, Facts
 from error_spool import ErrorSpool
 from lib.app_log import AppLogFile, AppLogFormatter
-from lib.fingerprint import fingerprint, own_frames
 from lib.redaction import Redactor
 from lib.shared_counters import SharedCounters
-from lib.stack_frames import describe_frames
 
-LATEST_EVERY_SECONDS = 1.0
-FIRST_SAMPLES = 5
-MOST_KNOWN_GROUPS = 2_000
-MOST_BREADCRUMBS = 30
-LONGEST_MESSAGE = 2_000
-LONGEST_STACK = 20_000
 # Their 503 is the answer that was asked for.
 TELLS_BY_STATUS = frozenset({"health.readyz", "diagnostics_api.health"})
 # The words of a command that may be shown; what else stands in a command line may be a secret.
 COMMANDS = frozenset({"lux", "db", "work", "upgrade", "settings", "diagnose", "first-start", "owner-link"})
-ROOT = str(Path(__file__).resolve().parent)
-
-Event = dict[str, Any]
-
-
-@dataclass
-class Known:
-    """What this process remembers of a group: how often it saw it and when it last kept a sample."""
-
-    count: int = 0
-    sampled_at: float = 0.0
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of an error where it is captured."""
-
-    error: BaseException | None
-    message: str | None
-    severity: str
-    place: str | None
-    source: str
-    error_type: str | None
-    at: datetime
-    trace: TracebackType | None
-    context: dict[str, Any] | None
-    once: tuple[str, ...]
 
 
 class ErrorLogger(logging.Handler):
@@ -90,12 +51,9 @@ class ErrorLogger(logging.Handler):
         self._counters = counters
         self.redactor = redactor
         self.release_name = release
-        self.process = process
         self.lost_count = 0
         self._spool = ErrorSpool(folder, database_url)
-        self._known: OrderedDict[str, Known] = OrderedDict()
-        self._known_lock = threading.Lock()
-        self._crumbs = threading.local()
+        self._events = EventMaker(redactor, process)
 
     # ── capturing ──
 
@@ -105,13 +63,13 @@ class ErrorLogger(logging.Handler):
             if record.levelno >= logging.ERROR or getattr(record, "is_captured", False):
                 self._capture_record(record)
             else:
-                self._add_crumb(record)
+                self._events.add_crumb(record)
         except Exception:  # the one place where an error may not become an error
             self._lose()
 
     def begin_request(self) -> None:
         """Forgets the breadcrumbs of the request before."""
-        self._crumbs.kept = deque(maxlen=MOST_BREADCRUMBS)
+        self._events.forget_crumbs()
 
     def end_request(self, response: Response) -> Response:
         """Captures an answer of 5xx that nobody has captured; addresses whose work it is to say so are left out."""
@@ -147,7 +105,7 @@ class ErrorLogger(logging.Handler):
                     error._lux_captured = True  # type: ignore[attr-defined]  # a mark of ours on any exception
             moment = at or datetime.now(UTC)
             facts = Facts(error, message, severity, place, source, error_type, moment, trace, context, tuple(once))
-            event = self._make_event(facts)
+            event = self._events.make(facts, self.release_name)
             self._keep(event)
             if has_request_context():
                 g.is_error_captured = True
@@ -168,73 +126,6 @@ class ErrorLogger(logging.Handler):
             context={"logger": record.name, "logged": self.redactor.text(message)[:LONGEST_MESSAGE]},
         )
 
-    def _make_event(self, facts: Facts) -> Event:
-        where = _request_facts()
-        raw = str(facts.error) if facts.error is not None else (facts.message or "")
-        kind = facts.error_type or _class_name(facts.error)
-        trace = facts.trace or (facts.error.__traceback__ if facts.error is not None else None)
-        spot = facts.place or where.get("rule") or self.process
-        name = fingerprint(kind, own_frames(trace, ROOT), raw, spot)
-        event: Event = {
-            "id": secrets.token_hex(16),
-            "fp": name,
-            "at": facts.at.isoformat(),
-            "type": kind,
-            "place": spot,
-            "source": facts.source,
-            "severity": facts.severity,
-            "release": self.release_name,
-        }
-        if facts.once:
-            event["once"] = list(facts.once)
-        count, is_sample = self._count(name)
-        event["message"] = self.redactor.text(raw)[:LONGEST_MESSAGE]
-        if is_sample:
-            event["sample"] = True
-            self._describe(event, facts, trace, where, with_locals=count <= FIRST_SAMPLES)
-        return event
-
-    def _describe(
-        self,
-        event: Event,
-        facts: Facts,
-        trace: TracebackType | None,
-        where: dict[str, Any],
-        *,
-        with_locals: bool,
-    ) -> None:
-        event["stack"] = self._stack(facts.error, trace)
-        for name in ("endpoint", "method", "user_id", "request_id"):
-            event[name] = where.get(name)
-        event["context"] = {
-            "process": self.process,
-            "pid": os.getpid(),
-            **(facts.context or {}),
-            "frames": describe_frames(trace, ROOT, self.redactor, with_locals=with_locals),
-            "breadcrumbs": list(getattr(self._crumbs, "kept", ())),
-        }
-
-    def _stack(self, error: BaseException | None, trace: TracebackType | None) -> str | None:
-        if error is None and trace is None:
-            return None
-        lines = tracebacks.format_exception(error) if error is not None else tracebacks.format_tb(trace)
-        return self.redactor.text("".join(lines))[:LONGEST_STACK]
-
-    def _count(self, name: str) -> tuple[int, bool]:
-        """How often this process saw the group, and whether this one is kept as a sample."""
-        now = _seconds()
-        with self._known_lock:
-            known = self._known.setdefault(name, Known())
-            self._known.move_to_end(name)
-            while len(self._known) > MOST_KNOWN_GROUPS:
-                self._known.popitem(last=False)
-            known.count += 1
-            is_due = now - known.sampled_at >= LATEST_EVERY_SECONDS
-            is_sample = known.count <= FIRST_SAMPLES or known.count & (known.count - 1) == 0 or is_due
-            if is_sample:
-                known.sampled_at = now
-            return known.count, is_sample
-
     def _keep(self, event: Event) -> None:
         if not self._spool.keep(event):
             self._lose()
@@ -245,13 +136,6 @@ class ErrorLogger(logging.Handler):
         self.lost_count += 1
         if self._counters is not None:
             self._counters.count("lux_errors_undescribed_total")
-
-    def _add_crumb(self, record: logging.LogRecord) -> None:
-        kept = getattr(self._crumbs, "kept", None)
-        if kept is None:
-            kept = self._crumbs.kept = deque(maxlen=MOST_BREADCRUMBS)
-        text = self.redactor.text(record.getMessage()[:300])
-        kept.append({"at": record.created, "level": record.levelname, "logger": record.name, "text": text})
 
     # ── writing ──
 
@@ -275,7 +159,7 @@ class ErrorLogger(logging.Handler):
 def init_error_logger(
     app: Flask, *, database_url: str, folder: Path, redactor: Redactor, release: str, counters: SharedCounters
 ) -> None:
-    """Attaches the process's logger to the app, the root logger and the hooks of threads and the interpreter."""
+    """Makes the app's logger and lets it listen."""
     handler = ErrorLogger(
         database_url=database_url,
         folder=folder,
@@ -287,29 +171,45 @@ def init_error_logger(
     app.extensions["lux_errors"] = handler
     app.before_request(handler.begin_request)
     app.after_request(handler.end_request)
-    _attach(handler)
-    threading.excepthook = _thread_hook(handler)
-    sys.excepthook = _process_hook(handler)
     atexit.register(handler.stop)
+    listen(app)
 
 
-def init_app_log(path: Path, redactor: Redactor) -> None:
+def init_app_log(app: Flask, path: Path, redactor: Redactor) -> None:
     """Writes what LUX logs to its own file, and warnings to stderr, where gunicorn's log or the journal has them."""
     formatter = AppLogFormatter(process_kind(), redactor, _request_id)
     file, screen = AppLogFile(path), logging.StreamHandler()
     screen.setLevel(logging.WARNING)
     for handler in (file, screen):
         handler.setFormatter(formatter)
-        _attach(handler)
+    app.extensions["lux_log"] = (file, screen)
     logging.getLogger("lux").setLevel(logging.INFO)
 
 
-def _attach(handler: logging.Handler) -> None:
-    """Adds a handler to the root logger, in place of one of the same class that an earlier app left."""
+def listen(app: Flask) -> None:
+    """Lets the app hear what this process logs and what ends its threads, in place of the app that heard it before.
+
+    A process has one app, and that listens from its start. Tests have many: the one that they look at is to hear.
+    """
+    errors: ErrorLogger = app.extensions["lux_errors"]
     root = logging.getLogger()
-    for former in [one for one in root.handlers if type(one) is type(handler)]:
-        root.removeHandler(former)
-    root.addHandler(handler)
+    for handler in (*app.extensions["lux_log"], errors):
+        for former in [one for one in root.handlers if type(one) is type(handler)]:
+            root.removeHandler(former)
+        root.addHandler(handler)
+    threading.excepthook = _thread_hook(errors)
+    sys.excepthook = _process_hook(errors)
+
+
+def stop_listening(app: Flask) -> None:
+    """The end of an app in a process that goes on: it hears nothing more, and its writer and its log end."""
+    errors: ErrorLogger = app.extensions["lux_errors"]
+    for handler in (*app.extensions["lux_log"], errors):
+        logging.getLogger().removeHandler(handler)
+    for handler in app.extensions["lux_log"]:
+        handler.close()
+    errors.stop()
+    atexit.unregister(errors.stop)
 
 
 def _request_id() -> str | None:
@@ -352,35 +252,6 @@ def _say_error(handler: ErrorLogger, error: BaseException | None) -> None:
             sys.stderr.write(handler.redactor.text("".join(tracebacks.format_exception(error))))
 
 
-def _request_facts() -> dict[str, Any]:
-    if not has_request_context():
-        return {}
-    rule = request.url_rule.rule if request.url_rule is not None else None
-    return {
-        "rule": f"{request.method} {rule}" if rule else None,
-        "endpoint": rule or request.path[:200],
-        "method": request.method,
-        "request_id": g.get("request_id"),
-        "user_id": _user_id(),
-    }
-
-
-def _user_id() -> int | None:
-    """The id of a user who is loaded already, read from the row's identity: asking the row might ask the database."""
-    user = g.get("_login_user")
-    if user is None or not hasattr(user, "__tablename__"):
-        return None
-    identity = inspect(user).identity
-    return int(identity[0]) if identity else None
-
-
-def _class_name(error: BaseException | None) -> str:
-    if error is None:
-        return "Error"
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
 def process_kind() -> str:
     """What this process is, by its command line: web, worker, tests, command or process."""
     words = " ".join(sys.argv[:6])
@@ -388,7 +259,3 @@ def process_kind() -> str:
         if word in words:
             return kind
     return "process"
-
-
-def _seconds() -> float:
-    return datetime.now(UTC).timestamp()

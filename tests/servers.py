@@ -28,6 +28,7 @@ from flask import Flask
 import schema
 from app import create_app
 from config import child_environment, load_settings
+from error_logger import stop_listening
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_SECONDS = 60
@@ -46,6 +47,7 @@ class Lux:
     web: subprocess.Popen[bytes] | None = None
     worker: subprocess.Popen[bytes] | None = None
     logs: dict[str, Path] = field(default_factory=dict)
+    apps: list[Flask] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -53,7 +55,8 @@ class Lux:
 
     def make_app(self) -> Flask:
         """An app in the test's own process on the same database, for making rows and looking at them."""
-        return create_app(load_settings(self.settings, dotenv=None))
+        self.apps.append(create_app(load_settings(self.settings, dotenv=None)))
+        return self.apps[-1]
 
     def connect(self) -> psycopg.Connection:
         """A fresh connection to its database; each statement stands at once."""
@@ -170,6 +173,9 @@ def running_lux(
                 if process is not None:
                     process.wait(timeout=10)
             end_group(process)
+        for app in lux.apps:
+            # Its database goes: what this process logs from now on is for another app to hear.
+            stop_listening(app)
         drop_database(database_url, own_url)
         shutil.rmtree(folder, ignore_errors=True)
 

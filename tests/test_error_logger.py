@@ -21,11 +21,12 @@ from flask import Flask
 import embedded_postgres
 import schema
 from config import child_environment
-from error_logger import ErrorLogger, error_logger
+from error_logger import ErrorLogger, error_logger, listen
 from extensions import db
 from lib.redaction import Redactor
 from models import User
 from tests import makers
+from tests.servers import running_lux
 
 NOWHERE = "postgresql://lux@127.0.0.1:1/lux"
 
@@ -192,6 +193,16 @@ def test_a_logged_error_and_a_dead_thread_are_captured(
         assert error_logger().flush_now()
     types = {row[0] for row in rows(database_url, "SELECT error_type FROM error_groups")}
     assert types == {"log.lux.somewhere", "ValueError"}
+
+
+def test_an_app_whose_database_is_gone_hears_nothing_more(app: Flask, database_url: str) -> None:
+    with running_lux(database_url, has_web=False) as lux:
+        lux.make_app()
+    logging.getLogger("lux.nobody").error("nobody hears this")
+    listen(app)
+    logging.getLogger("lux.somebody").error("somebody does")
+    assert error_logger().flush_now()
+    assert rows(database_url, "SELECT error_type FROM error_groups") == [("log.lux.somebody",)]
 
 
 def test_an_error_does_not_touch_the_sessions_half_written_row(
