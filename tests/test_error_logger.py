@@ -198,6 +198,7 @@ def test_a_logged_error_and_a_dead_thread_are_captured(
 def test_an_app_whose_database_is_gone_hears_nothing_more(app: Flask, database_url: str) -> None:
     with running_lux(database_url, has_web=False) as lux:
         lux.make_app()
+    assert not [one for one in logging.getLogger().handlers if isinstance(one, ErrorLogger)]
     logging.getLogger("lux.nobody").error("nobody hears this")
     listen(app)
     logging.getLogger("lux.somebody").error("somebody does")
