@@ -179,6 +179,11 @@ echo "# a newer LUX" >>"$root/srv/lux/CHANGELOG.md"
 inside /usr/local/bin/lux upgrade /srv/lux
 after=$(inside readlink /var/www/lux/current)
 [ "$before" != "$after" ] || fail "the upgrade put nothing in place"
+release() {
+    inside sh -c 'cd "$1" && .venv/bin/python -c "from pathlib import Path; from lib.release import release_name; print(release_name(Path.cwd()))"' \
+        release "/var/www/lux/$1"
+}
+[ "$(release "$before")" != "$(release "$after")" ] || fail "the upgrade is the same release to LUX"
 start_web && stop_web
 inside /usr/local/bin/lux roll-back
 [ "$(inside readlink /var/www/lux/current)" = "$before" ] || fail "it did not roll back"

@@ -1,4 +1,7 @@
-"""Which version of LUX runs here: the version, and the commit when the folder is a git checkout."""
+"""Which release of LUX runs here: the version, and which state of the code that is.
+
+A checkout tells it by its commit, a server's release by the fingerprint that deploy/upgrade.sh leaves in its folder.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,16 @@ VERSION = "0.1.0"
 
 @cache
 def release_name(root: Path) -> str:
-    """Such as `0.1.0+1a2b3c4d`; without a checkout only the version."""
-    commit = _find_commit(root / ".git")
-    return f"{VERSION}+{commit[:8]}" if commit else VERSION
+    """Such as `0.1.0+1a2b3c4d`; where nothing tells which state it is, only the version."""
+    state = _find_commit(root / ".git") or _find_fingerprint(root / ".fingerprint")
+    return f"{VERSION}+{state[:8]}" if state else VERSION
+
+
+def _find_fingerprint(path: Path) -> str | None:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        word = path.read_text().strip()
+        return word if re.fullmatch(r"[0-9a-f]{8,64}", word) else None
+    return None
 
 
 def _find_commit(folder: Path) -> str | None:
