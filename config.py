@@ -59,6 +59,7 @@ SETTINGS: list[SettingRow] = [
     SettingRow("WEBHOOK_BURST", "60", "webhook posts that may come at once before the rate holds"),
     SettingRow("OPERATOR_TOKEN", None, "bearer token for operators", is_secret=True),
     SettingRow("SMTP_URL", None, "smtp:// or smtps:// with user and password; none: the test outbox", is_secret=True),
+    SettingRow("BOUNCE_MAILBOX_URL", None, "imaps:// mailbox to which bounces and complaints come back", is_secret=True),
     SettingRow("MAIL_FROM", None, "the sender of every message, such as Anna <anna@example.com>"),
     SettingRow("POSTAL_ADDRESS", None, "the postal address in every message's footer"),
     SettingRow("REPL_ID", None, "sign in with Replit; none: the button is not shown"),
@@ -103,6 +104,7 @@ class Settings:
     webhook_burst: int
     operator_token: str | None
     smtp_url: str | None
+    bounce_mailbox_url: str | None
     mail_from: str | None
     postal_address: str | None
     repl_id: str | None
@@ -212,7 +214,8 @@ def _checked(values: Mapping[str, str | None]) -> Settings:
         webhook_rate_per_second=_number(values, "WEBHOOK_RATE_PER_SECOND", 0.1),
         webhook_burst=_whole(values, "WEBHOOK_BURST", 1, 100_000),
         operator_token=values["OPERATOR_TOKEN"],
-        smtp_url=_smtp_url(values),
+        smtp_url=_optional_url(values, "SMTP_URL", ("smtp", "smtps")),
+        bounce_mailbox_url=_optional_url(values, "BOUNCE_MAILBOX_URL", ("imap", "imaps")),
         mail_from=_header_text(values, "MAIL_FROM"),
         postal_address=values["POSTAL_ADDRESS"],
         repl_id=values["REPL_ID"],
@@ -286,10 +289,8 @@ def _database_url(values: Mapping[str, str | None]) -> str | None:
     return "postgresql://" + url[match.end() :]
 
 
-def _smtp_url(values: Mapping[str, str | None]) -> str | None:
-    if values["SMTP_URL"] is None:
-        return None
-    return _url(values, "SMTP_URL", ("smtp", "smtps"))
+def _optional_url(values: Mapping[str, str | None], name: str, schemes: tuple[str, ...]) -> str | None:
+    return _url(values, name, schemes) if values[name] is not None else None
 
 
 def _url(values: Mapping[str, str | None], name: str, schemes: tuple[str, ...]) -> str:

@@ -30,6 +30,7 @@ from accounts import one_time_links, replit_attempts, sessions, throttle, tokens
 from agents import proposals, schedules
 from audience import import_runs, intake, scores
 from campaigns import confirmations, launching, recovery
+from campaigns import confirmations, delivery_reports, launching, recovery
 from diagnostics import alerts, health, log_import
 from extensions import db
 from lib.shared_counters import counters
@@ -54,6 +55,7 @@ JOBS: list[Job] = [
     Job("release_stale_claims", Every(15), recovery.release_stale_claims),
     Job("drain_spool", Every(10), intake.drain_spool),
     Job("ask_for_confirmations", Every(10), confirmations.ask_for_confirmations),
+    Job("ask_for_reports", Every(60), delivery_reports.ask_for_reports),
     Job("finish_stale_intake", Every(30), intake.finish_stale_intake),
     Job("score_changed_contacts", Every(900), scores.score_changed_contacts),
     Job("score_contacts", Daily(4, 5), scores.score_contacts),

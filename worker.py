@@ -24,6 +24,7 @@ from accounts import letters
 from agents import runner
 from audience import import_runs, scores
 from campaigns import confirmations, dry_run, sending
+from campaigns import confirmations, delivery_reports, dry_run, sending
 from error_logger import error_logger
 from errors import Unavailable
 from extensions import db
@@ -44,6 +45,7 @@ class Task:
 TASKS: list[Task] = [
     Task("send_due_messages", sending.send_due_messages),
     Task("send_confirmations", confirmations.send_confirmations),
+    Task("read_reports", delivery_reports.read_reports, tries=1),
     Task("run_agent", runner.carry_out_run),
     Task("forget_old_records", processes.forget_old_records),
     Task("import_contacts", import_runs.run_import),

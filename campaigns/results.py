@@ -21,8 +21,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "unknown": ("unknown",),
     "pending": WAITING_STATES,
 }
-ACTED = ("opened", "clicked", "unsubscribed")
-EVENT_OF = {"opened": "open", "clicked": "click", "unsubscribed": "unsubscribe"}
+EVENT_OF = {
+    "opened": "open",
+    "clicked": "click",
+    "unsubscribed": "unsubscribe",
+    "bounced": "bounce",
+    "complained": "complaint",
+}
+ACTED = tuple(EVENT_OF)
 MOST_POINTS = 48
 REASONS = {
     "erased": "This contact was erased",
@@ -92,7 +98,7 @@ class Timeline:
 
 
 def count_acts(campaign_id: int) -> dict[str, Acted]:
-    """Opens, clicks and unsubscribes of a campaign by message: a person's act outweighs a machine's."""
+    """What people and machines did with a campaign, by message: a person's act outweighs a machine's."""
     best = _best_actor(campaign_id).subquery()
     rows = db.session.execute(select(best.c.kind, best.c.actor, func.count()).group_by(best.c.kind, best.c.actor))
     counted: dict[str, dict[str, int]] = {}
@@ -186,7 +192,7 @@ def _acting_ids(campaign_id: int, kind: str, after: int) -> Select[int]:
         .where(
             TrackingEvent.campaign_id == campaign_id,
             TrackingEvent.kind == kind,
-            TrackingEvent.actor == "human",
+            TrackingEvent.actor == ("machine" if kind == "bounce" else "human"),
             TrackingEvent.message_id > after,
         )
         .distinct()

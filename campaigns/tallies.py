@@ -18,7 +18,7 @@ WAITING_STATES = ("pending", "claimed", "attempting", "deferred")
 
 @dataclass(frozen=True)
 class StateCounts:
-    """The sums of one campaign. `opens` and `clicks` count messages, not events."""
+    """The sums of one campaign. `opens` and `clicks` count messages, not events; `bounced` are among the sent."""
 
     planned: int = 0
     pending: int = 0
@@ -34,6 +34,8 @@ class StateCounts:
     clicks_human: int = 0
     clicks_machine: int = 0
     unsubscribed: int = 0
+    bounced: int = 0
+    complained: int = 0
 
     @property
     def waiting(self) -> int:

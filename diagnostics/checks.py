@@ -13,6 +13,7 @@ from sqlalchemy import text
 import processes
 import schema
 from accounts.replit_refusals import count_provider_troubles
+from campaigns.complaint_rate import count_complaints
 from config import current_settings
 from diagnostics.base import FAIL, PASS, WARN, Finding
 from diagnostics.jobs import LEADER_SECONDS, list_jobs
@@ -123,6 +124,14 @@ def check_error_rate() -> Finding:
     is_spike = now > 10 * max(usual, LEAST_BASELINE_PER_HOUR / 10)
     words = f"{now} in the last hour; usual are {usual:.1f}."
     return Finding(WARN if is_spike else PASS, words, now, "errors/h", "Look at the error groups." if is_spike else "")
+
+
+def check_complaints() -> Finding:
+    """How many of those who got mail in the last seven days called it spam."""
+    rate = count_complaints()
+    status = FAIL if rate.pauses else WARN if rate.warns else PASS
+    advice = "Write only to people who asked for it; look at the segments of the last campaigns." if rate.warns else ""
+    return Finding(status, f"{rate}.", round(100 * rate.share, 3), "%", advice)
 
 
 def check_spool() -> Finding:

@@ -23,6 +23,8 @@ CHECKS: list[Check] = [
     Check("worker", "Worker", checks.check_worker),
     Check("clock", "Clock", checks.check_clock),
     Check("mail_server", "Mail server", slow_checks.check_mail_server, is_slow=True),
+    Check("bounce_mailbox", "Bounce mailbox", slow_checks.check_bounce_mailbox, is_slow=True),
+    Check("complaints", "Complaints", checks.check_complaints),
     Check("model", "Model", checks.check_model),
     Check("replit", "Sign in with Replit", checks.check_replit),
     Check("inbox", "Webhook inbox", checks.check_inbox),

@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 from channels import find_channel
 from channels.base import ChannelError
 from channels.certificate import find_certificate_end
+from channels.mailbox import Mailbox, parse_mailbox_url
 from config import current_settings
 from diagnostics.base import FAIL, PASS, WARN, Finding
 from log_reader import SOURCES, Budget, State, read_source
 
 LOOK_BACK = timedelta(hours=1)
+MOST_WAITING = 1000
 SMALL_BUDGET = Budget(lines=5, bytes=65_536, seconds=1.0)
 
 
@@ -28,6 +30,20 @@ def check_mail_server() -> Finding:
     except ChannelError as error:
         return Finding(FAIL, f"The mail server refuses: {error}", advice="Check SMTP_URL, then resume the channel.")
     return Finding(PASS, "The mail server answers.")
+
+
+def check_bounce_mailbox() -> Finding:
+    """Whether the mailbox to which bounces and complaints come back takes the sign-in."""
+    url = current_settings().bounce_mailbox_url
+    if not url:
+        return Finding(PASS, "No mailbox is set: bounces count where the mail server refuses at once.")
+    try:
+        with Mailbox(parse_mailbox_url(url)) as mailbox:
+            waiting = len(mailbox.list_unseen(MOST_WAITING))
+    except ChannelError as error:
+        return Finding(WARN, f"{error}", advice="Check BOUNCE_MAILBOX_URL.")
+    more = "or more " if waiting == MOST_WAITING else ""
+    return Finding(PASS, f"The mailbox answers; {waiting:,} {more}mails are unread.", waiting, "mails")
 
 
 def check_logs() -> Finding:

@@ -53,6 +53,8 @@ GROUP_WORDS = {
     "opened": "Opened by a person",
     "clicked": "Clicked by a person",
     "unsubscribed": "Unsubscribed",
+    "bounced": "Came back after it was sent",
+    "complained": "Complained",
 }
 
 

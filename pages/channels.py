@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
+from campaigns.complaint_rate import count_complaints
 from channels.sender_domain import check_domain, find_sender_domain
 from config import current_settings
 from lib.masked_url import masked_url
@@ -20,6 +21,8 @@ def index() -> str:
         mail_from=settings.mail_from,
         postal_address=settings.postal_address,
         smtp=masked_url(settings.smtp_url) if settings.smtp_url else None,
+        bounce_mailbox=masked_url(settings.bounce_mailbox_url) if settings.bounce_mailbox_url else None,
+        complaints=count_complaints(),
         domain=find_sender_domain(settings.mail_from),
     )
 

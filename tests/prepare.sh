@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings the programs that tests and benchmarks need beside Python, on Debian and Ubuntu by itself.
-# Usage: sh tests/prepare.sh chromium node gates oidc postfix nginx journal
+# Usage: sh tests/prepare.sh chromium node gates oidc postfix nginx journal dovecot
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -52,6 +52,9 @@ for part in "$@"; do
         ;;
     journal)
         [ -x /usr/lib/systemd/systemd-journal-remote ] || install systemd-journal-remote "systemd's journal programs"
+        ;;
+    dovecot)
+        command -v dovecot >/dev/null 2>&1 || [ -x /usr/sbin/dovecot ] || install dovecot-imapd dovecot
         ;;
     nginx)
         command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || install nginx nginx

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import insert, text
 
@@ -35,7 +36,7 @@ def make_contacts(count: int, *, domain: str = "people.example", subscription: s
 
 def make_segment(contact_ids: list[int]) -> Segment:
     """A segment by hand."""
-    segment = Segment(key=f"s{len(contact_ids)}-{contact_ids[0] if contact_ids else 0}", name="Readers")
+    segment = Segment(key=f"s{uuid4().hex}", name="Readers")
     db.session.add(segment)
     db.session.flush()
     if contact_ids:
