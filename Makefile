@@ -50,7 +50,6 @@ environment: ## make .venv with what LUX needs (run does this itself)
 
 test-environment: ## make .venv with what tests need, and the programs around them (test does this itself)
 	@VENV=$(VENV) sh deploy/environment.sh requirements-dev.lock
-	@sh tests/prepare.sh chromium node gates oidc nginx journal postfix
 	@sh tests/prepare.sh chromium node gates oidc nginx journal postfix dovecot
 
 clean: ## remove what was made here, except the data folder var/

@@ -29,7 +29,6 @@ import processes
 from accounts import one_time_links, replit_attempts, sessions, throttle, tokens
 from agents import proposals, schedules
 from audience import import_runs, intake, scores
-from campaigns import confirmations, launching, recovery
 from campaigns import confirmations, delivery_reports, launching, recovery
 from diagnostics import alerts, health, log_import
 from extensions import db

@@ -23,7 +23,6 @@ import processes
 from accounts import letters
 from agents import runner
 from audience import import_runs, scores
-from campaigns import confirmations, dry_run, sending
 from campaigns import confirmations, delivery_reports, dry_run, sending
 from error_logger import error_logger
 from errors import Unavailable
