@@ -22,8 +22,8 @@ from models import AuditEntry, Message, ReplitAttempt, ReplitOAuth, SecondFactor
 
 FIRST_USED = "session_secret_first_used"
 BATCH = 200
-# How long a link to unsubscribe has to work: 30 days by the law of the United States, 60 by Canada's.
-MAIL_DAYS = 60
+# How long a link to unsubscribe works at least: a year, twelve times what the law of the United States asks for.
+MAIL_DAYS = 365
 
 # Every encrypted column, with the key of its table.
 COLUMNS: list[tuple[InstrumentedAttribute[int], list[InstrumentedAttribute[Any]]]] = [

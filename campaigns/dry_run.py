@@ -139,7 +139,7 @@ def _render_all(compiled: CompiledCampaign, statement: Any, key: str) -> Iterato
     The rows come over a connection of their own, so that progress can be committed meanwhile.
     """
     template = compiled.make_template(f"dry-run-{key}")
-    bare = [tag.name for tag in compiled.merge_tags if not tag.fallback]
+    bare = [tag.name for tag in compiled.merge_tags if not tag.has_fallback]
     marks = dict.fromkeys((PIXEL, UNSUBSCRIBE, PREFERENCES, VIEW, DATE, MESSAGE_ID), EXAMPLE_TOKEN)
     marks |= {f"{LINK}{link.number}": EXAMPLE_TOKEN for link in compiled.links}
     with db.engine.connect().execution_options(yield_per=BATCH_ROWS) as connection:

@@ -167,7 +167,10 @@ def _check_people(run: DryRun | None) -> Iterator[Check]:
         yield Check("waiting", f"Looking at {run.checked:,} of {run.people:,} messages", text)
         return
     for name, count in sorted(run.missing.items(), key=lambda item: -item[1]):
-        text = f"Say what stands there instead: {{{{{name}|friend}}}}. Such as {', '.join(run.examples[:3])}."
+        text = (
+            f"Say what stands there instead, {{{{{name}|friend}}}}, or that nothing does, {{{{{name}|}}}}. "
+            f"Such as {', '.join(run.examples[:3])}."
+        )
         meaning = VALUES.get(name, name.removeprefix("attributes."))
         title = f"{_people(count)} without a value for {name}"
         yield Check("blocker", title, f"{meaning}. {text}" if name in VALUES else text, "content", "subject")

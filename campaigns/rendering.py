@@ -98,7 +98,7 @@ class CompiledCampaign:
 
     def missing_values(self, values: Mapping[str, str]) -> list[str]:
         """Names of values that this person lacks and that have no fallback."""
-        return [tag.name for tag in self.merge_tags if not tag.fallback and not values.get(tag.name)]
+        return [tag.name for tag in self.merge_tags if not tag.has_fallback and not values.get(tag.name)]
 
     def preview(self, values: Mapping[str, str] | None = None) -> Preview:
         """The mail as a person with these values sees it. Raises HeaderRefused for a line break in the subject."""
@@ -331,14 +331,14 @@ def _slot(tag: MergeTag, part: Part) -> Slot:
 
 
 def _spelled(slot: Slot) -> str:
-    return f"{{{{{slot.name}|{slot.fallback}}}}}" if slot.fallback else f"{{{{{slot.name}}}}}"
+    return f"{{{{{slot.name}|{slot.fallback}}}}}" if slot.fallback is not None else f"{{{{{slot.name}}}}}"
 
 
-def _piece_to_json(piece: Piece) -> str | list[str]:
+def _piece_to_json(piece: Piece) -> str | list[str | None]:
     return piece if isinstance(piece, str) else [piece.name, piece.part.value, piece.fallback]
 
 
-def _piece_from_json(stored: str | list[str]) -> Piece:
+def _piece_from_json(stored: str | list[Any]) -> Piece:
     if isinstance(stored, str):
         return stored
     name, part, fallback = stored

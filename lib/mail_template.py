@@ -28,7 +28,7 @@ class Slot:
 
     name: str
     part: Part | Mark
-    fallback: str = ""
+    fallback: str | None = None
 
 
 Piece = str | Slot
@@ -135,14 +135,14 @@ def fill_pieces(pieces: Pieces, values: Values, marks: Marks) -> str:
 def _fill(slot: Slot, values: Values, marks: Marks) -> str:
     if isinstance(slot.part, Mark):
         return marks[slot.name].decode("utf-8")
-    return ESCAPING[slot.part](values.get(slot.name) or slot.fallback)
+    return ESCAPING[slot.part](values.get(slot.name) or slot.fallback or "")
 
 
 def _filler(slot: Slot) -> _Filler:
     name = slot.name
     if isinstance(slot.part, Mark):
         return lambda values, marks: marks[name]
-    escape, fallback = ESCAPING[slot.part], slot.fallback
+    escape, fallback = ESCAPING[slot.part], slot.fallback or ""
     encoded_fallback = encode_value(escape(fallback))
 
     def fill(values: Values, marks: Marks) -> bytes:

@@ -41,14 +41,14 @@ class Part(Enum):
 
 @dataclass(frozen=True)
 class MergeTag:
-    """One tag: the name of the value and what stands there when it is empty."""
+    """One tag: the name of the value and what stands there without it: "" on purpose, None when nobody said."""
 
     name: str
-    fallback: str = ""
+    fallback: str | None = None
 
     @property
     def has_fallback(self) -> bool:
-        return bool(self.fallback)
+        return self.fallback is not None
 
 
 def split_merge_tags(text: str, allowed: Callable[[str], bool]) -> list[str | MergeTag]:
@@ -60,7 +60,7 @@ def split_merge_tags(text: str, allowed: Callable[[str], bool]) -> list[str | Me
             continue
         if match.start() > end:
             pieces.append(text[end : match.start()])
-        pieces.append(MergeTag(match[1], (match[2] or "").strip()))
+        pieces.append(MergeTag(match[1], match[2].strip() if match[2] is not None else None))
         end = match.end()
     if end < len(text):
         pieces.append(text[end:])
@@ -87,7 +87,7 @@ def fill_merge_tags(
     pieces = split_merge_tags(text, allowed or values.__contains__)
     escape = ESCAPING[part]
     return "".join(
-        piece if isinstance(piece, str) else escape(values.get(piece.name) or piece.fallback) for piece in pieces
+        piece if isinstance(piece, str) else escape(values.get(piece.name) or piece.fallback or "") for piece in pieces
     )
 
 

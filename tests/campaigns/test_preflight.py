@@ -88,11 +88,12 @@ def test_people_without_a_value_are_counted_one_by_one(app: Flask) -> None:
     assert blocker.title == "4 people without a value for first_name"
 
 
-def test_a_fallback_is_enough(app: Flask) -> None:
+@pytest.mark.parametrize("tag", ["{{first_name|friend}}", "{{first_name|}}"])
+def test_a_fallback_is_enough_and_may_be_nothing(app: Flask, tag: str) -> None:
     ids = make_contacts(3)
     db.session.execute(update(Contact).values(name=None))
     db.session.commit()
-    content = with_blocks(subject="Hello {{first_name|friend}}")
+    content = with_blocks(subject=f"Hello {tag}")
     assert check_campaign(makers.make_campaign(content=content, segment_id=make_segment(ids).id)).is_ready
 
 

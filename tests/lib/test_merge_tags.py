@@ -39,6 +39,12 @@ def test_a_tag_is_a_name_and_a_fallback() -> None:
     ]
 
 
+def test_nothing_may_be_what_stands_there_instead() -> None:
+    tags = list_merge_tags("{{name}}{{name|}}{{name| }}", is_known)
+    assert [tag.has_fallback for tag in tags] == [False, True, True]
+    assert fill_merge_tags("Hi{{name|}}!", {}, Part.TEXT, is_known) == "Hi!"
+
+
 def test_an_empty_value_gives_the_fallback() -> None:
     text = "Hi {{first_name|friend}}"
     assert fill_merge_tags(text, {"first_name": ""}, Part.TEXT, is_known) == "Hi friend"

@@ -7,7 +7,7 @@ export default function mergeTags(box) {
   const button = box.querySelector("[data-merge-insert]");
   let last = form?.elements.namedItem("subject");
 
-  const tag = () => `{{${name.value}${fallback.value.trim() ? `|${fallback.value.replace(/[{}|\n]/g, "").trim()}` : ""}}}`;
+  const tag = () => `{{${name.value}|${fallback.value.replace(/[{}|\n]/g, "").trim()}}}`;
   const say = () => (shown.textContent = tag());
   name.addEventListener("change", say);
   fallback.addEventListener("input", say);
