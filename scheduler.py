@@ -34,6 +34,7 @@ from diagnostics import alerts, health, log_import
 from extensions import db
 from lib.shared_counters import counters
 from lib.timetable import EPOCH, Daily, Every, Timetable
+from publishing import deliveries
 from receipts import plans
 
 log = logging.getLogger("lux.clock")
@@ -58,6 +59,8 @@ JOBS: list[Job] = [
     Job("finish_stale_intake", Every(30), intake.finish_stale_intake),
     Job("score_changed_contacts", Every(900), scores.score_changed_contacts),
     Job("score_contacts", Daily(4, 5), scores.score_contacts),
+    Job("start_due_posts", Every(5), deliveries.start_due_posts),
+    Job("resume_deliveries", Every(10), deliveries.resume_deliveries),
     Job("expire_proposals", Every(3600), proposals.expire_proposals),
     Job("start_due_agent_runs", Every(60), schedules.start_due_runs),
     Job("leave_agent_proposals", Every(60), schedules.leave_proposals),
@@ -75,6 +78,7 @@ JOBS: list[Job] = [
     Job("delete_old_token_uses", Daily(3, 16), tokens.delete_old_uses),
     Job("delete_old_replit_attempts", Every(3600), replit_attempts.delete_old_attempts),
     Job("delete_old_intake", Daily(3, 20), intake.delete_old_intake),
+    Job("forget_old_deliveries", Daily(3, 30), deliveries.forget_old_deliveries),
     Job("forget_old_import_files", Daily(3, 40), import_runs.forget_old_files),
 ]
 

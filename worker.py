@@ -28,6 +28,7 @@ from error_logger import error_logger
 from errors import Unavailable
 from extensions import db
 from lib.shared_counters import counters
+from publishing import deliveries
 
 log = logging.getLogger("lux.worker")
 
@@ -50,6 +51,7 @@ TASKS: list[Task] = [
     Task("import_contacts", import_runs.run_import),
     Task("score_contacts", scores.score_contacts),
     Task("dry_run_campaign", dry_run.dry_run_campaign),
+    Task("send_webhook_deliveries", deliveries.send_webhook_deliveries),
     Task("send_reset_mail", letters.send_reset_mail),
     Task("send_password_link", letters.send_password_link),
     Task("send_invitation_mail", letters.send_invitation_mail),

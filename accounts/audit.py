@@ -46,6 +46,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
 # Actions of other areas, by how their names begin: "campaign_launched", "proposal_approved".
 BEGINNINGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "campaigns": ("Campaigns and channels", ("campaign", "channel", "brand", "test_message")),
+    "publishing": ("Posts, articles and the calendar", ("post_", "article", "calendar", "outgoing_webhook")),
     "approvals": ("Approvals", ("proposal",)),
     "contacts": ("Contacts and exports", ("contact", "import", "segment", "audit_exported")),
     "repairs": ("Errors and repairs", ("error", "repair", "receipt", "kill_switch")),

@@ -18,7 +18,16 @@ from accounts.encryption import Undecryptable, decrypt, encrypt, is_current
 from accounts.sessions import ABSOLUTE_DAYS
 from config import current_settings
 from extensions import db
-from models import AuditEntry, Message, ReplitAttempt, ReplitOAuth, SecondFactor, TestMessage, UserSession
+from models import (
+    AuditEntry,
+    Message,
+    OutgoingWebhook,
+    ReplitAttempt,
+    ReplitOAuth,
+    SecondFactor,
+    TestMessage,
+    UserSession,
+)
 
 FIRST_USED = "session_secret_first_used"
 BATCH = 200
@@ -30,6 +39,7 @@ COLUMNS: list[tuple[InstrumentedAttribute[int], list[InstrumentedAttribute[Any]]
     (SecondFactor.user_id, [SecondFactor.secret]),
     (ReplitOAuth.id, [ReplitOAuth.access_token, ReplitOAuth.refresh_token, ReplitOAuth.id_token]),
     (ReplitAttempt.id, [ReplitAttempt.nonce, ReplitAttempt.verifier]),
+    (OutgoingWebhook.id, [OutgoingWebhook.secret, OutgoingWebhook.former_secret]),
 ]
 
 

@@ -25,7 +25,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Network:
-    """A social network: how long a post may be, how many tags help, and when people of work read it."""
+    """A social network: how long a post may be, how many tags help, and when people of work read it.
+
+    `link_counts`: so many characters whatever a link's length, 0: as many as it has. `takes_links`: a link in a post's
+    text leads somewhere. `weighs_scripts`: letters of some scripts and emoji count twice.
+    """
 
     key: str
     label: str
@@ -33,6 +37,10 @@ class Network:
     tags: int
     hour: int
     place: Place
+    link_counts: int = 0
+    takes_links: bool = True
+    needs_picture: bool = False
+    weighs_scripts: bool = False
 
     @property
     def picture(self) -> str:
@@ -56,10 +64,19 @@ EMAIL_HEADER = Place("email_header", "E-mail header", 1200, 400)
 SQUARE = Place("square", "Square", 1080, 1080)
 NETWORKS = (
     Network("linkedin", "LinkedIn", 3000, 3, 9, Place("linkedin", "LinkedIn", 1200, 627)),
-    Network("instagram", "Instagram", 2200, 5, 18, Place("instagram", "Instagram", 1080, 1350)),
+    Network(
+        "instagram",
+        "Instagram",
+        2200,
+        5,
+        18,
+        Place("instagram", "Instagram", 1080, 1350),
+        takes_links=False,
+        needs_picture=True,
+    ),
     Network("facebook", "Facebook", 5000, 2, 12, Place("facebook", "Facebook", 1200, 630)),
-    Network("x", "X", 280, 2, 13, Place("x", "X", 1600, 900)),
-    Network("mastodon", "Mastodon", 500, 3, 17, Place("mastodon", "Mastodon", 1280, 720)),
+    Network("x", "X", 280, 2, 13, Place("x", "X", 1600, 900), link_counts=23, weighs_scripts=True),
+    Network("mastodon", "Mastodon", 500, 3, 17, Place("mastodon", "Mastodon", 1280, 720), link_counts=23),
 )
 PLACES = (EMAIL_HEADER, *(one.place for one in NETWORKS), SQUARE)
 AD_FORMATS = (
