@@ -23,7 +23,9 @@ from lib.compression import gzip_padded
 from lib.json_bodies import JsonBodies
 from lib.redaction import Redactor
 from lib.release import release_name
+from lib.request_gate import RequestGate
 from lib.shared_counters import SharedCounters
+from news import init_news
 from pages.assets import init_assets
 from routes import init_routes
 
@@ -45,10 +47,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json = JsonBodies(app)
     app.config.update(_flask_settings(settings))
     _watch_errors(app, settings)
+    app.wsgi_app = RequestGate(app.wsgi_app, settings.web_threads)  # type: ignore[method-assign]  # Flask's documented way
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]  # Flask's documented way
     db.init_app(app)
+    init_news(app)
     migrate.init_app(app, db, directory=f"{app.root_path}/migrations")
     # Not init_app: it reads the session after every request, for a remember-me cookie that LUX does not have, and so
     # lets every asset vary by cookie.

@@ -228,7 +228,7 @@ def _ask_model(turn: _Turn) -> None:
 def _stream(turn: _Turn, question: ai.Question) -> ai.Answer:
     """One call of the model; what it says is shown as it comes, without what nobody may see."""
     before = "\n\n".join(part for part in turn.said if part)
-    raw, flushed_at = "", time.monotonic()
+    raw, flushed_at, shown = "", time.monotonic(), turn.record.shown
     left = max(1.0, turn.deadline - time.monotonic())
     pieces: Iterator[str | ai.Answer] = ai.stream(question, time_budget_seconds=left)
     turn.record.step("Writing")
@@ -237,7 +237,9 @@ def _stream(turn: _Turn, question: ai.Question) -> ai.Answer:
             if isinstance(piece, ai.Answer):
                 return piece
             raw += piece
-            if time.monotonic() - flushed_at >= FLUSH_SECONDS:
+            # What comes first is shown at once.
+            is_first = bool(raw) and turn.record.shown == shown
+            if is_first or time.monotonic() - flushed_at >= FLUSH_SECONDS:
                 turn.record.show(make_safe_part(f"{before}\n\n{raw}" if before else raw))
                 flushed_at = time.monotonic()
     raise ai.ModelFailed("The model's answer broke off.", "broken", is_spent=True)

@@ -15,20 +15,22 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import exists, func, insert, select, text, update
 
 import ai
 from agents.base import Check, Context
 from agents.complaints import path_of, sentence_of
 from agents.drafts import PLAYBOOK_NOTE, add_version, make_envelope, task_of
-from agents.runs import make_question, read_stream
+from agents.runs import make_question, read_stream, run_topic
 from errors import InputInvalid, LuxError
 from extensions import db
 from models import AgentRun, AgentRunEvent, AiCall
+from news import note_news
 
 log = logging.getLogger("lux.agents")
 
 FLUSH_SECONDS = 0.1
+SMALL_ANSWER = 2000
 BEAT_SECONDS = 1.0
 LOST_WORKER = (
     "The worker was stopped while the model was writing. What had been written is kept, and the model was not asked "
@@ -231,7 +233,8 @@ class _Runner:
                         return piece.text
                     raw += piece
                     now = time.monotonic()
-                    if now - flushed_at < FLUSH_SECONDS:
+                    # What comes first is shown at once; a long answer without a word for people is not read each time.
+                    if now - flushed_at < FLUSH_SECONDS and (shown or len(raw) > SMALL_ANSWER):
                         continue
                     told = self._tell(raw)
                     if told != shown or now - beaten_at > BEAT_SECONDS:
@@ -258,6 +261,9 @@ class _Runner:
     def _write(self, *events: tuple[str, dict[str, Any]]) -> None:
         """Writes events and a sign of life in one short transaction. Raises _Stopped and _TakenOver."""
         with db.engine.begin() as connection:
+            if all(kind == "text" for kind, _ in events):
+                # What people watch need not wait for the disk: the whole answer follows, and is kept for sure.
+                connection.execute(text("SET LOCAL synchronous_commit TO off"))
             beat = (
                 update(AgentRun)
                 .where(AgentRun.id == self._id, AgentRun.attempt == self._attempt, AgentRun.state == "running")
@@ -273,6 +279,7 @@ class _Runner:
                 rows.append({"run_id": self._id, "number": self._number, "kind": kind, "detail": detail})
             if rows:
                 connection.execute(insert(AgentRunEvent), rows)
+                note_news(connection, run_topic(self._id))
         if row.is_stop_wanted:
             raise _Stopped
 
@@ -310,6 +317,7 @@ class _Runner:
         self._number += 1
         detail = {"state": state}
         db.session.add(AgentRunEvent(run_id=run.id, number=self._number, kind="end", detail=detail))
+        note_news(db.session, run_topic(self._id))
         db.session.commit()
 
     # ── after a worker was lost ──

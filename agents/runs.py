@@ -17,10 +17,16 @@ from errors import Conflict, InputInvalid, NotFound
 from extensions import db, defer
 from lib.strict_schema import make_strict_schema
 from models import AgentRun, AgentRunEvent
+from news import note_news
 
 Way = Literal["model", "continue", "playbook"]
 ENDED = ("done", "failed", "stopped")
 MOST_EVENTS = 500
+
+
+def run_topic(run_id: int) -> str:
+    """What who follows a run waits for news of."""
+    return f"run {run_id}"
 
 
 def read_brief(task: Task[Any, Any], form: Mapping[str, Any]) -> BaseModel:
@@ -83,6 +89,7 @@ def stop_run(run_id: int) -> AgentRun:
         run.state = "stopped"
     elif run.state == "running":
         run.is_stop_wanted = True
+    note_news(db.session, run_topic(run_id))
     db.session.commit()
     return run
 

@@ -19,6 +19,7 @@ from errors import Conflict, InputInvalid, NotFound, TooMany
 from extensions import db
 from lib.clean_text import clean_text, cut, one_line
 from models import AiCall, ChatTurn, ChatTurnEvent, Conversation
+from news import note_news
 
 LONGEST_MESSAGE = 8000
 MOST_IN_A_MINUTE = 30
@@ -141,6 +142,11 @@ def list_turns(conversation_id: int, most: int = MOST_TURNS_SHOWN) -> list[ChatT
     return [_end_lost(turn.id) if turn.state == "streaming" and turn.alive_until < now else turn for turn in turns]
 
 
+def turn_topic(turn_id: int) -> str:
+    """What who follows a turn waits for news of."""
+    return f"turn {turn_id}"
+
+
 def list_events(turn_id: int, after: int = 0) -> list[ChatTurnEvent]:
     """A turn's events after a number, in order."""
     found = select(ChatTurnEvent).where(ChatTurnEvent.turn_id == turn_id, ChatTurnEvent.number > after)
@@ -239,11 +245,15 @@ class TurnRecord:
         self._number += 1
         end = ChatTurnEvent(turn_id=turn.id, number=self._number, kind="end", detail={"state": ended.state})
         db.session.add(end)
+        note_news(db.session, turn_topic(self.turn_id))
         db.session.commit()
 
     def _write(self, *events: tuple[str, Mapping[str, Any]], beats_seconds: int = BEATS_SECONDS) -> None:
         self._written_at = time.monotonic()
         with db.engine.begin() as connection:
+            if all(kind == "text" for kind, _ in events):
+                # What people watch need not wait for the disk: the whole answer follows, and is kept for sure.
+                connection.execute(text("SET LOCAL synchronous_commit TO off"))
             beat = (
                 update(ChatTurn)
                 .where(ChatTurn.id == self.turn_id, ChatTurn.state == "streaming")
@@ -259,6 +269,7 @@ class TurnRecord:
                 rows.append({"turn_id": self.turn_id, "number": self._number, "kind": kind, "detail": detail})
             if rows:
                 connection.execute(insert(ChatTurnEvent), rows)
+                note_news(connection, turn_topic(self.turn_id))
         if is_stop_wanted:
             raise TurnStopped
 
@@ -344,6 +355,7 @@ def _end_lost(turn_id: int) -> ChatTurn:
         turn.cost_usd = float(db.session.scalar(cost) or 0)
         end = ChatTurnEvent(turn_id=turn.id, number=number + 1, kind="end", detail={"state": "failed"})
         db.session.add(end)
+        note_news(db.session, turn_topic(turn_id))
     db.session.commit()
     return turn
 

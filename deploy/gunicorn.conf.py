@@ -11,13 +11,14 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 from config import load_settings
 from diagnostics.worker_deaths import AbortNotes, DeathWatch, capture_abort
 from lib.app_log import RedactingFormatter
+from lib.held_places import STREAMS
 from scheduler import Clock
 
 settings = load_settings()
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A process that counts as stuck once every one of its threads waits too long for its answer to begin.
+    """A process that counts as stuck once as many requests as may work at once wait too long for their answer to begin.
 
     gunicorn's own only looks at the thread that accepts connections, so that a process with all threads stuck would
     stay for ever. A stream that has begun is no waiting.
@@ -26,14 +27,15 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def notify(self) -> None:
         """Says that all is well, if it is."""
         traffic = self.wsgi.extensions["lux_traffic"] if hasattr(self, "wsgi") else None
-        if traffic is None or len(traffic.list_stuck(self.cfg.timeout)) < self.cfg.threads:
+        if traffic is None or len(traffic.list_stuck(self.cfg.timeout)) < settings.web_threads:
             super().notify()
 
 
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 worker_class = PatientWorker
 workers = settings.web_workers
-threads = settings.web_threads
+# Streams wait on threads of their own; how many requests work at once, the app's gate decides (lib/request_gate.py).
+threads = settings.web_threads + STREAMS
 # All threads stuck for this long, and then silence for this long: the process is ended after a minute. Calls to models
 # and mail servers stay well under it.
 timeout = 30

@@ -98,7 +98,7 @@ CLIENTS = Rule(
     trap="Raising max_connections costs memory for each connection and moves the wall; count first.",
     repairs=(DISPOSE_POOLS, END_IDLE_TRANSACTIONS),
     advice=(
-        "Count: (WEB_WORKERS × (WEB_THREADS + 4) + workers of the queue) must stay below max_connections.",
+        "Count: (WEB_WORKERS × (WEB_THREADS + 5) + workers of the queue) must stay below max_connections.",
         "`SELECT application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2` shows who holds them; "
         "`idle in transaction` for minutes is a leak.",
     ),

@@ -1,6 +1,6 @@
-"""How many requests of one process may wait for something long: streams held open, answers that a model writes.
+"""How many requests of one process may wait for something long: answers that a model writes, streams held open.
 
-A process has few threads; whoever finds no place is answered at once and asks again, so that pages stay quick.
+Whoever finds no place is answered at once and asks again, so that pages stay quick.
 """
 
 from __future__ import annotations
@@ -8,8 +8,17 @@ from __future__ import annotations
 import threading
 from functools import cache
 
+# Streams wait on threads of their own, beside those that answer requests.
+STREAMS = 128
+
 
 @cache
 def held_places(threads: int) -> threading.BoundedSemaphore:
-    """The places of this process: half of its threads, one at least."""
+    """The places of answers that are waited for: half of the process's turns, one at least."""
     return threading.BoundedSemaphore(max(1, threads // 2))
+
+
+@cache
+def stream_places() -> threading.BoundedSemaphore:
+    """The places of streams in this process."""
+    return threading.BoundedSemaphore(STREAMS)

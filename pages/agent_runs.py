@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,7 @@ from agents.runs import (
     list_events,
     list_runs,
     retry_run,
+    run_topic,
     start_run,
     stop_run,
 )
@@ -35,8 +37,10 @@ from campaigns.mail_brand import get_mail_brand
 from campaigns.rendering import render_campaign
 from config import current_settings
 from errors import Conflict, InputInvalid, LuxError, NotFound
-from lib.held_places import held_places
+from lib.held_places import stream_places
+from lib.request_gate import leave_gate
 from models import AgentRun, AgentRunEvent
+from news import news
 from pages.agent_workspace import (
     RUN_STATUS,
     describe_run,
@@ -51,8 +55,7 @@ from pages.agent_workspace import (
 page = Blueprint("agent_runs", __name__)
 
 WAYS: tuple[Way, ...] = ("model", "continue", "playbook")
-HOLD_SECONDS = 20.0
-POLL_SECONDS = 0.2
+HOLD_SECONDS = 55.0
 PREVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src https: http: data:"
 
 
@@ -77,7 +80,8 @@ def events(key: str, run_id: int) -> Response:
     given = request.headers.get("Last-Event-ID") or request.args.get("after", "0")
     after = int(given) if given.isdigit() and len(given) < 10 else 0
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the documented way to the app itself
-    response = Response(_stream(app, run_id, after), mimetype="text/event-stream")
+    leave = partial(leave_gate, request.environ)
+    response = Response(_stream(app, run_id, after, leave), mimetype="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
@@ -232,28 +236,32 @@ def _read_draft(run: AgentRun) -> dict[str, Any]:
     return read_edit(task, get_result(run, get_version(run.id, run.version)), request.form)
 
 
-def _stream(app: Flask, run_id: int, after: int) -> Iterator[str]:
-    """Events as they come. Held open while there is a free place; no database connection is kept between two looks."""
-    places = held_places(app.config["LUX"].web_threads)
+def _stream(app: Flask, run_id: int, after: int, leave: Callable[[], None]) -> Iterator[str]:
+    """Events as they come. Held open while there is a free place; nothing of the database is kept between two looks."""
+    places = stream_places()
     is_held = places.acquire(blocking=False)
     try:
         yield f"retry: {300 if is_held else 1000}\n\n"
         until = time.monotonic() + (HOLD_SECONDS if is_held else 0)
-        while True:
-            with app.app_context():
-                state = get_run(run_id).state
-                found = [(event.number, _message(event)) for event in list_events(run_id, after)]
-            yield from (message for _, message in found)
-            after = found[-1][0] if found else after
-            if state in ENDED and not found:
-                yield f"event: over\ndata: {json.dumps({'state': state})}\n\n"
-                return
-            if time.monotonic() > until and not (state in ENDED and found):
-                return
-            if not found:
-                yield ": \n\n"
-            if state not in ENDED:
-                time.sleep(POLL_SECONDS)
+        with app.app_context():
+            listener = news()
+        with listener.waiting(run_topic(run_id)) as waiter:
+            while True:
+                with app.app_context():
+                    state = get_run(run_id).state
+                    found = [(event.number, _message(event)) for event in list_events(run_id, after)]
+                yield from (message for _, message in found)
+                after = found[-1][0] if found else after
+                if state in ENDED and not found:
+                    yield f"event: over\ndata: {json.dumps({'state': state})}\n\n"
+                    return
+                if time.monotonic() > until and not (state in ENDED and found):
+                    return
+                if not found:
+                    yield ": \n\n"
+                if state not in ENDED:
+                    leave()
+                    waiter.wait()
     finally:
         if is_held:
             places.release()

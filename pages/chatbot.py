@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, render_template, request
@@ -26,13 +27,16 @@ from conversation.turns import (
     start_turn,
     stop_turn,
     sum_cost,
+    turn_topic,
 )
 from errors import Conflict, InputInvalid, NotAllowed, Unavailable
 from extensions import db
 from lib.answer_markdown import render_markdown
 from lib.clean_text import one_line
-from lib.held_places import held_places
+from lib.held_places import held_places, stream_places
+from lib.request_gate import leave_gate
 from models import ChatTurn, ChatTurnEvent
+from news import news
 
 page = Blueprint("chatbot", __name__)
 
@@ -156,7 +160,8 @@ def as_answer(turn: ChatTurn) -> dict[str, Any]:
 
 def stream_response(turn_id: int, after: int) -> Response:
     """The stream of a turn from an event on."""
-    response = Response(_stream(own_app(), turn_id, after), mimetype="text/event-stream")
+    leave = partial(leave_gate, request.environ)
+    response = Response(_stream(own_app(), turn_id, after, leave), mimetype="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
@@ -196,24 +201,28 @@ def _wait_for(turn_id: int) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _stream(app: Flask, turn_id: int, after: int) -> Iterator[str]:
+def _stream(app: Flask, turn_id: int, after: int, leave: Callable[[], None]) -> Iterator[str]:
     """Events as they come. Held open while there is a free place; no connection to the database is kept meanwhile."""
-    places = held_places(app.config["LUX"].web_threads)
+    places = stream_places()
     is_held = places.acquire(blocking=False)
     try:
         yield f"retry: {300 if is_held else 1000}\n\n"
         until = time.monotonic() + (HOLD_SECONDS if is_held else 0)
-        while True:
-            # As within a request, for the template's addresses; the one that began this stream is over.
-            with app.test_request_context():
-                found = list_events(turn_id, after)
-                messages = [_message(turn_id, event) for event in found]
-                is_over = any(event.kind == "end" for event in found) or (not found and _has_ended(turn_id))
-                after = found[-1].number if found else after
-            yield from messages or [": \n\n"]
-            if is_over or time.monotonic() > until:
-                return
-            time.sleep(POLL_SECONDS)
+        with app.app_context():
+            listener = news()
+        with listener.waiting(turn_topic(turn_id)) as waiter:
+            while True:
+                # As within a request, for the template's addresses; the one that began this stream is over.
+                with app.test_request_context():
+                    found = list_events(turn_id, after)
+                    messages = [_message(turn_id, event) for event in found]
+                    is_over = any(event.kind == "end" for event in found) or (not found and _has_ended(turn_id))
+                    after = found[-1].number if found else after
+                yield from messages or [": \n\n"]
+                if is_over or time.monotonic() > until:
+                    return
+                leave()
+                waiter.wait()
     finally:
         if is_held:
             places.release()

@@ -23,7 +23,7 @@ FLOORS: dict[str, int] = {
         5: "campaigns creative diagnosis probes",
         4: "audience answers receipts",
         3: "accounts access ai error_logger error_events error_spool error_groups log_reader processes replit_provider",
-        2: "models channels",
+        2: "models channels news",
         1: "extensions embedded_postgres schema",
         0: "config errors lib",
     }.items()

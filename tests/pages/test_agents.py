@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from accounts.sessions import start_session
 from agents import AGENTS, get_agent
 from agents.runner import carry_out_run
-from agents.runs import start_run
+from agents.runs import start_run, stop_run
 from agents.tasks.campaign.brief import CampaignBrief
 from campaigns.brand import change_brand
 from extensions import db
@@ -215,6 +215,11 @@ def test_a_hundred_readers_of_streams_leave_room_for_others(
         answers = [pool.submit(read, number) for number in range(100)]
         assert lux.request("GET", DESK, headers={"Cookie": cookie})[0] == 200
         assert lux.request("GET", "/livez")[0] == 200
+        assert not any(answer.done() for answer in answers), "all of them are held open"
+        with lux.make_app().app_context():
+            stop_run(run_id)
+            db.session.remove()
+            db.engine.dispose()
         assert {answer.result() for answer in answers} == {200}
 
 
