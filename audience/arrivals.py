@@ -122,13 +122,16 @@ def add_arrivals(
     for a row that was not waiting any more, and nothing was written for it.
     """
     outcomes: list[Outcome | None] = [None] * len(arrivals)
-    left = list(range(len(arrivals)))
+    waiting = dict(enumerate(arrivals))
+    left = list(waiting)
     for _ in range(TRIES * max(1, len(arrivals))):
         if not left:
             break
         # One statement cannot write the same contact twice: who comes twice takes turns.
-        turn = list({arrivals[index].email: index for index in reversed(left)}.values())
-        done = _write(cursor, {index: arrivals[index] for index in turn}, intake_ids)
+        turn = list({waiting[index].email: index for index in reversed(left)}.values())
+        those = {index: waiting[index] for index in turn}
+        done = _write(cursor, those, intake_ids)
+        waiting.update(those)
         for index, outcome in done.items():
             outcomes[index] = outcome
         # Whoever is missing was made by another transaction after our snapshot was taken: the next try sees them.
@@ -144,6 +147,7 @@ def add_arrival(cursor: Cursor[Any], arrival: Arrival) -> Outcome | None:
 def _write(
     cursor: Cursor[Any], arrivals: dict[int, Arrival], intake_ids: Sequence[int] | None
 ) -> dict[int, Outcome | None]:
+    """One statement; who is missing in the answer takes another turn, with the arrival as it then stands here."""
     rows = [
         {
             "place": index,
@@ -171,7 +175,14 @@ def _write(
     found = RawCursor(cursor.connection).execute(statement, [json.dumps(rows)]).fetchall()
     claimed = {row[0] for row in found}
     done: dict[int, Outcome | None] = {index: None for index in arrivals if index not in claimed}
-    done.update({place: Outcome(row_id, is_new, body) for place, row_id, is_new, body in found if row_id is not None})
+    for place, row_id, is_new, body, survivor in found:
+        if row_id is not None:
+            done[place] = Outcome(row_id, is_new, body)
+        elif survivor is not None:
+            # The address belonged to a contact that was merged: the next try brings it to whoever was kept.
+            others = [*arrivals[place].other_emails, arrivals[place].email]
+            known = {one for one in others if one != survivor}
+            arrivals[place] = replace(arrivals[place], email=survivor, other_emails=sorted(known, key=others.index))
     return done
 
 
@@ -213,12 +224,18 @@ _MARK = """,
 # locked in the order of their addresses, so that two batches never wait for each other.
 _ARRIVE = """
 WITH {claim}
-arrived AS MATERIALIZED (
-    SELECT given.* FROM jsonb_to_recordset($1::jsonb) AS given (
+given AS MATERIALIZED (
+    SELECT given.*, (
+        SELECT kept.email FROM merged_addresses AS merged JOIN contacts AS kept ON kept.id = merged.contact_id
+        WHERE merged.address = given.email
+            AND NOT EXISTS (SELECT 1 FROM contacts AS own WHERE own.email = merged.address)
+    ) AS survivor
+    FROM jsonb_to_recordset($1::jsonb) AS given (
         place int, intake_id bigint, address_sha256 text, email text, method text, name text, phone text,
         phone_raw text, source text, form text, attributes jsonb, others jsonb, consent text, wording text, actor text,
         receipt text, segment_ids bigint[], warnings jsonb) {only_claimed}
 ),
+arrived AS MATERIALIZED (SELECT * FROM given WHERE survivor IS NULL),
 prior AS MATERIALIZED (
     SELECT contacts.id, contacts.email, contacts.name, contacts.phone, contacts.source, contacts.segment,
         contacts.subscription
@@ -324,8 +341,8 @@ answer AS MATERIALIZED (
         'warnings', warnings || CASE WHEN is_refused THEN '["not_resubscribed"]'::jsonb ELSE '[]'::jsonb END) AS body
     FROM outcome
 ){mark}
-SELECT arrived.place, answer.id, answer.is_new, answer.body
-FROM arrived LEFT JOIN answer ON answer.arrived_email = arrived.email
+SELECT given.place, answer.id, answer.is_new, answer.body, given.survivor
+FROM given LEFT JOIN answer ON answer.arrived_email = given.email AND given.survivor IS NULL
 """
 
 

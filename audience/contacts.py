@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from audience.arrivals import Arrival, add_contact_arrival
 from audience.consent import address_sha256, find_suppression, grant_consent, withdraw_consent
+from audience.merges import find_kept_emails
 from audience.segments import add_members, delete_members
 from errors import Conflict, InputInvalid, NotFound
 from extensions import db
@@ -69,12 +70,12 @@ def get_contact(contact_id: int) -> Contact:
 
 
 def find_contact_by_email(text: str) -> Contact | None:
-    """The contact of that address, however it is written."""
+    """The contact of that address, however it is written; of a merged contact's address, whoever was kept."""
     try:
         address = canonical_address(text)
     except AddressInvalid:
         return None
-    return db.session.scalar(select(Contact).where(Contact.email == address))
+    return db.session.scalar(select(Contact).where(Contact.email == find_kept_emails([address]).get(address, address)))
 
 
 def list_other_addresses(contact_id: int) -> list[str]:
@@ -329,7 +330,7 @@ def _change_each(contact_ids: Iterable[int], change: Callable[[Contact], bool]) 
 
 
 def _find_id(email: str) -> int | None:
-    return db.session.scalar(select(Contact.id).where(Contact.email == email))
+    return db.session.scalar(select(Contact.id).where(Contact.email == find_kept_emails([email]).get(email, email)))
 
 
 def _locked(contact_id: int) -> Contact:

@@ -9,9 +9,10 @@ from sqlalchemy import LargeBinary, Text, cast, delete, func, or_, select, updat
 
 from accounts.audit import add_audit_entry
 from audience.consent import REFUSALS, add_suppression
+from audience.message_counts import count_moves
 from errors import NotFound
 from extensions import db
-from models import Contact, ContactImportRow, IntakeBody, Message, OtherAddress
+from models import Contact, ContactImportRow, IntakeBody, MergedAddress, Message, OtherAddress
 
 ERASED_ADDRESS = "erased@invalid"
 
@@ -51,7 +52,8 @@ def _remove(contact_ids: Sequence[int], *, reason: str, is_always_suppressed: bo
     for contact in contacts:
         if is_always_suppressed or contact.subscription in REFUSALS:
             state = contact.subscription if contact.subscription in REFUSALS else reason
-            add_suppression(contact.email, state, "The contact is gone.", keep_address=False)
+            for address in (contact.email, *_merged_addresses(contact.id)):
+                add_suppression(address, state, "The contact is gone.", keep_address=False)
     ids = [contact.id for contact in contacts]
     if not ids:
         return 0
@@ -65,6 +67,11 @@ def _remove(contact_ids: Sequence[int], *, reason: str, is_always_suppressed: bo
         db.session.expunge(contact)
     db.session.execute(delete(Contact).where(Contact.id.in_(ids)))
     return len(ids)
+
+
+def _merged_addresses(contact_id: int) -> Sequence[str]:
+    """The addresses of contacts that were merged into this one: what they refused goes on for each of them."""
+    return db.session.scalars(select(MergedAddress.address).where(MergedAddress.contact_id == contact_id)).all()
 
 
 def _forget_bodies(contact_ids: Sequence[int], addresses: Sequence[str]) -> None:
@@ -94,12 +101,20 @@ def _forget_import_rows(contact_ids: Sequence[int], addresses: Sequence[str]) ->
 def _anonymise_messages(contact_ids: Sequence[int], reason: str) -> None:
     """Sent messages stay in the count without their address; waiting ones are not sent any more."""
     theirs = Message.contact_id.in_(contact_ids)
-    db.session.execute(
-        update(Message)
+    waiting = (
+        select(Message.id, Message.campaign_id, Message.state)
         .where(theirs, Message.state.in_(("pending", "deferred")))
+        .with_for_update()
+        .cte()
+    )
+    stopped = db.session.execute(
+        update(Message)
+        .where(Message.id == waiting.c.id)
         .values(state="suppressed", reason=reason, finished_at=func.now(), next_try_at=None)
+        .returning(waiting.c.campaign_id, waiting.c.state)
         .execution_options(synchronize_session=False)
     )
+    count_moves([(campaign_id, state, "suppressed") for campaign_id, state in stopped])
     db.session.execute(
         update(Message)
         .where(theirs)

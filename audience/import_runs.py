@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 from audience.arrivals import Arrival, add_arrivals
 from audience.contacts import TAGS, read_tags, tags_of
 from audience.import_undo import BATCH_ROWS, BEFORE_FIELDS, forget_file, undo_rows
+from audience.merges import find_kept_emails
 from audience.source_rules import IntakeRules, list_segment_ids, load_rules
 from config import Settings
 from extensions import db
@@ -165,6 +166,7 @@ def _read_row(number: int, cells: list[str], mapping: Mapping[int, str], heading
 
 
 def _check_batch(made: ContactImport, batch: Sequence[_Row], seen: set[str]) -> Counter[str]:
+    batch = _follow_merges(batch)
     known = _known_contacts(batch)
     outcomes: Counter[str] = Counter()
     for row in batch:
@@ -184,6 +186,7 @@ def _check_batch(made: ContactImport, batch: Sequence[_Row], seen: set[str]) -> 
 
 
 def _import_batch(made: ContactImport, batch: Sequence[_Row]) -> Counter[str]:
+    batch = _follow_merges(batch)
     known = _known_contacts(batch)
     done_before = _done_contacts(made.id, [contact.id for contact in known.values()])
     outcomes: Counter[str] = Counter()
@@ -303,6 +306,12 @@ def _note_progress(made: ContactImport, outcomes: Mapping[str, int]) -> None:
         totals[outcome] = totals.get(outcome, 0) + count
     totals["read"] = totals.get("read", 0) + sum(outcomes.values())
     made.totals = totals
+
+
+def _follow_merges(batch: Sequence[_Row]) -> list[_Row]:
+    """Rows with the address of a merged contact are rows of whoever was kept."""
+    kept = find_kept_emails(row.email for row in batch)
+    return [replace(row, email=kept[row.email]) if row.email in kept else row for row in batch]
 
 
 def _known_contacts(batch: Iterable[_Row]) -> dict[str, Contact]:

@@ -264,6 +264,12 @@ def score_changed_contacts() -> int:
     return _score_by(_SOME, {"ids": list(ids)}) if ids else _score_by(None, {})
 
 
+def score_some(contact_ids: Iterable[int]) -> None:
+    """Scores some contacts anew in the caller's transaction, where scores are on."""
+    if find_scoring() is not None:
+        _score(_SOME, {"ids": list(contact_ids)}, is_whole=False)
+
+
 def find_score(contact_id: int) -> Score | None:
     """A contact's score, or None when there is none."""
     scoring = find_scoring()
@@ -326,12 +332,13 @@ def _score_by(statement: Any, values: Mapping[str, Any]) -> int:
     return changed
 
 
-def _score(statement: Any, values: Mapping[str, Any]) -> int:
+def _score(statement: Any, values: Mapping[str, Any], *, is_whole: bool = True) -> int:
     """One after the other: the row of the settings stays locked until the transaction ends."""
     scoring = db.session.get(LeadScoring, 1, with_for_update=True, populate_existing=True)
     if scoring is None:
         return 0
-    scoring.scored_at = db.session.scalar(select(func.now()))
+    if is_whole:
+        scoring.scored_at = db.session.scalar(select(func.now()))
     if statement is None:
         return 0
     done = db.session.execute(statement, {**_values(_points_of(scoring)), **values})

@@ -174,6 +174,8 @@ _EVENTS = {
     "unsubscribed": ("log-out", "Unsubscribed", "warn"),
     "bounced": ("ban", "Mail bounced", "danger"),
     "complained": ("flag", "Complained", "danger"),
+    "merged": ("git-merge", "Merged with another contact", "info"),
+    "merge_undone": ("split", "A merge was undone", "neutral"),
     "import_undone": ("rotate-ccw", "An import was undone", "neutral"),
 }
 _MESSAGES = {

@@ -15,6 +15,7 @@ from flask import current_app
 from sqlalchemy import select, text, update
 
 from audience.consent import BY_THE_PERSON, grant_consent, is_suppressed, withdraw_consent
+from audience.merges import find_survivor_id
 from campaigns.bounces import note_bounce
 from campaigns.channel_states import find_pause_reason
 from campaigns.mail_brand import MailBrand, get_mail_brand
@@ -212,7 +213,8 @@ def _find_contact(token: str) -> Contact | None:
     signed = make_link_signer(current_settings().session_secrets).read(token)
     if signed is None or signed.kind != CONFIRM:
         return None
-    return db.session.scalar(select(Contact).where(Contact.id == signed.row_id))
+    own = db.session.scalar(select(Contact).where(Contact.id == signed.row_id))
+    return own or db.session.scalar(select(Contact).where(Contact.id == find_survivor_id(signed.row_id)))
 
 
 def _question(contact: Contact) -> Question:
