@@ -83,6 +83,11 @@ def peer() -> str:
     return request.remote_addr or "unknown"
 
 
+def wants_privacy() -> bool:
+    """Whether the browser says that its person does not want to be followed: Global Privacy Control or Do Not Track."""
+    return "1" in (request.headers.get("Sec-GPC", "").strip(), request.headers.get("DNT", "").strip())
+
+
 def has_role(least: str) -> bool:
     """Whether the signed-in user may do what `least` may."""
     role = getattr(current_user, "role", None)
@@ -215,6 +220,13 @@ def is_operator_call() -> bool:
     return True
 
 
+def _conversion_sender() -> None:
+    if not has_token_for("conversions"):
+        if request.authorization is not None:
+            count_wrong_token(peer())
+        raise NotSignedIn("A token with the scope conversions is needed.", 'Bearer realm="lux-conversions"')
+
+
 def _chatbot_call() -> None:
     """A token speaks for operators, a browser for whom it is signed in; in development this machine, for nobody."""
     if request.authorization is not None:
@@ -259,6 +271,7 @@ owner = Guard("owner", _role("owner"))
 viewer_reads_marketer_writes = Guard("viewer_reads_marketer_writes", _reads_or("marketer"))
 zapier = Guard("zapier", _zapier, uses_session=False)
 zapier_or_operator = Guard("zapier_or_operator", _zapier_or_operator, uses_session=False)
+conversion_sender = Guard("conversion_sender", _conversion_sender, uses_session=False)
 operator_call = Guard("operator_call", _operator_call, checks_forgery=True)
 chatbot_call = Guard("chatbot_call", _chatbot_call, checks_forgery=True)
 scraper = Guard("scraper", _scraper, checks_forgery=True)

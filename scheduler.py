@@ -28,6 +28,7 @@ import error_groups
 import processes
 from accounts import one_time_links, replit_attempts, sessions, throttle, tokens
 from agents import proposals, schedules
+from analytics import conversions, days, people
 from audience import import_runs, intake, scores
 from campaigns import confirmations, delivery_reports, launching, recovery
 from diagnostics import alerts, health, log_import
@@ -64,6 +65,9 @@ JOBS: list[Job] = [
     Job("expire_proposals", Every(3600), proposals.expire_proposals),
     Job("start_due_agent_runs", Every(60), schedules.start_due_runs),
     Job("leave_agent_proposals", Every(60), schedules.leave_proposals),
+    Job("sum_days", Every(300), days.sum_days),
+    Job("sum_cohorts", Every(3600), people.sum_cohorts),
+    Job("delete_old_conversions", Daily(3, 30), conversions.delete_old_conversions),
     Job("run_slow_checks", Every(300), health.run_slow_checks),
     Job("import_logs", Every(15), log_import.import_logs),
     Job("repair", Every(6 * 3600), auto_repair_service.repair_by_clock),

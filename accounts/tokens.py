@@ -27,6 +27,7 @@ from models import ApiToken, TokenUse, User
 SCOPES: dict[str, str] = {
     "operator": "Diagnostics, repair and the chatbot, as an operator.",
     "metrics": "The figures at /metrics, nothing else.",
+    "conversions": "Posting conversions to /api/conversions, nothing else.",
 }
 DAYS = (1, 7, 30, 90, 365)
 PREFIX = "lux_"

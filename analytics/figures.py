@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, null, select
 
+from analytics.conversion_figures import count_clicked_conversions
 from analytics.periods import Period
 from extensions import db
 from lib.proportions import Comparison, Share, compare, wilson
@@ -71,6 +72,11 @@ def sum_period(period: Period) -> Sums:
     return _read(row)
 
 
+def has_launched() -> bool:
+    """Whether any campaign was ever launched."""
+    return bool(db.session.scalar(select(exists().where(Campaign.launched_at.is_not(None)))))
+
+
 def list_figures(now: Sums, before: Sums) -> list[Figure]:
     """The four shares of a period, each beside the one before."""
     return [
@@ -86,11 +92,12 @@ def list_figures(now: Sums, before: Sums) -> list[Figure]:
     ]
 
 
-def list_funnel(sums: Sums) -> list[tuple[str, int, float | None]]:
+def list_funnel(period: Period, sums: Sums) -> list[tuple[str, int, float | None]]:
     """Each step, how many got there, and the percentage of the step before."""
+    steps = [(label, getattr(sums, name)) for label, name in FUNNEL]
+    steps.append(("Converted", count_clicked_conversions(period)))
     rows: list[tuple[str, int, float | None]] = []
-    for label, name in FUNNEL:
-        count = getattr(sums, name)
+    for label, count in steps:
         previous = rows[-1][1] if rows else 0
         rows.append((label, count, 100 * count / previous if previous else None))
     return rows
@@ -114,7 +121,7 @@ def list_segment_rows(period: Period, most: int = 12) -> list[GroupRow]:
 
 def list_channel_rows(period: Period, most: int = 12) -> list[GroupRow]:
     """The same by channel."""
-    statement = _sums(func.null(), Campaign.channel, func.count(Campaign.id.distinct()))
+    statement = _sums(null(), Campaign.channel, func.count(Campaign.id.distinct()))
     return _groups(statement.where(*_launched_in(period)).group_by(Campaign.channel), most)
 
 

@@ -1,10 +1,8 @@
-"""Which links people followed, and what their UTM words say about where the clicks belong."""
+"""Which links of campaigns were followed, by people and by machines."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy import func, select
 
@@ -53,12 +51,3 @@ def list_link_rows(period: Period, most: int = MOST_LINKS) -> list[LinkRow]:
         .limit(most)
     )
     return [LinkRow(*row[:4], *(int(count) for count in row[4:])) for row in db.session.execute(statement)]
-
-
-def count_utm(rows: list[LinkRow], word: str) -> list[tuple[str, int]]:
-    """Clicks by people by one UTM word of their links (utm_source, utm_medium, utm_campaign), the most first."""
-    counts: Counter[str] = Counter()
-    for row in rows:
-        values = parse_qs(urlsplit(row.url).query).get(word)
-        counts[values[0][:80] if values else NO_WORD] += row.human
-    return [(name, count) for name, count in counts.most_common(12) if count]

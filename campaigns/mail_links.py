@@ -17,7 +17,7 @@ PREFERENCES_PATH = "/p/"
 VIEW_PATH = "/v/"
 CONFIRM_PATH = "/y/"
 # The kinds of signed ids. A number here is in millions of delivered mails: never change one.
-OPEN, CLICK, UNSUBSCRIBE, PREFERENCES, VIEW, TEST_UNSUBSCRIBE, CONFIRM = 1, 2, 3, 4, 5, 6, 7
+OPEN, CLICK, UNSUBSCRIBE, PREFERENCES, VIEW, TEST_UNSUBSCRIBE, CONFIRM, CLICK_ID = 1, 2, 3, 4, 5, 6, 7, 8
 
 _UNFIT = re.compile('[\\s\x00-\x20\x7f-\xa0\u2028\u2029<>"`\\\\]')
 

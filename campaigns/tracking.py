@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import exists, func, select, text, update
 
 from audience.consent import add_suppression, withdraw_consent
+from campaigns.click_ids import add_click_id
 from campaigns.letters import LetterWriter
 from campaigns.mail_links import (
     CLICK,
@@ -87,6 +88,8 @@ def record_click(token: str, visit: Visit) -> str | None:
         _disbelieve(message, judgement.reason)
     _record(message, "click", judgement, visit, link)
     target = link.url if link.is_honeypot else _target(message, link)
+    if judgement.actor != MACHINE and not visit.wants_privacy:
+        target = add_click_id(target, message, link)
     db.session.commit()
     return target
 

@@ -73,6 +73,8 @@ class Visit:
     peer: str = ""
     at: datetime | None = None
     purpose: str = ""
+    # The browser says that its person does not want to be followed (Global Privacy Control, Do Not Track).
+    wants_privacy: bool = False
 
 
 @dataclass(frozen=True)

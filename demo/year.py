@@ -66,6 +66,29 @@ UNION ALL SELECT 'unknown', count(*) FILTER (WHERE state = 'unknown') FROM messa
 UNION ALL SELECT CASE kind WHEN 'unsubscribe' THEN 'unsubscribed' ELSE kind || 's_' || actor END,
     count(DISTINCT message_id) FROM tracking_events WHERE campaign_id = :campaign GROUP BY kind, actor
 """)
+# Some of those who clicked bought within days; others came by an advertisement, which only its UTM words tell.
+_CONVERSIONS = (
+    """
+    INSERT INTO conversion_rules (id, sites) VALUES (1, '["https://lumen.example"]') ON CONFLICT DO NOTHING
+    """,
+    """
+    INSERT INTO conversions (dedupe_sha256, name, reference, value, currency, origin, attribution, contact_id,
+        campaign_id, link_id, at, noted_at)
+    SELECT encode(sha256(CAST('demo ' || id AS bytea)), 'hex'), 'purchase', 'L-' || id,
+        round(CAST(18 + 60 * random() AS numeric), 2), 'EUR', CASE WHEN random() < 0.7 THEN 'server' ELSE 'site' END,
+        'click', contact_id, campaign_id, link_id, least(now(), at + interval '30 hours' * random()), at
+    FROM tracking_events WHERE kind = 'click' AND actor = 'human' AND random() < 0.07
+    """,
+    """
+    INSERT INTO conversions (dedupe_sha256, name, reference, value, currency, origin, attribution, utm_source,
+        utm_medium, utm_campaign, at, noted_at)
+    SELECT encode(sha256(CAST('demo ad ' || n AS bytea)), 'hex'), 'purchase', 'A-' || n,
+        round(CAST(15 + 40 * random() AS numeric), 2), 'EUR', 'site', 'utm',
+        (ARRAY['search', 'social', 'search'])[1 + n % 3], 'cpc', 'autumn-teas',
+        now() - interval '1 year' * random(), now()
+    FROM generate_series(1, 900) AS n
+    """,
+)
 _TOUCHED = (
     """
     UPDATE contacts SET opened_at = acts.opened, clicked_at = acts.clicked FROM (
@@ -101,7 +124,7 @@ def add_year(segments: dict[str, tuple[int, list[str]]], tell: Callable[[str], N
             _carry_out(campaign, compiled, mailing, at, segments[segment][1], 0.9 + 0.1 * week / WEEKS)
             added += 1
             tell(name)
-    for statement in _TOUCHED:
+    for statement in (*_TOUCHED, *_CONVERSIONS):
         db.session.execute(text(statement))
     db.session.commit()
     return added

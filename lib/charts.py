@@ -12,6 +12,7 @@ PLOT_TOP = 10
 PLOT_WIDTH = 100.0
 END_LABEL_GAP = 16
 MOST_SERIES = 6
+MOST_LABELS = 13
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,21 @@ class Chart:
     ticks: list[Tick]
     height: int
     baseline: float
+    # Of many labels only each such one is written under the plot; the table has them all.
+    label_every: int = 1
 
 
 def line_chart(
-    title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", heading: str = "Week"
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    *,
+    unit: str = "",
+    heading: str = "Week",
+    most_labels: int = MOST_LABELS,
 ) -> Chart:
     """Lines over time; `heading` names what the labels are in the table beside it."""
-    return _draw("line", title, labels, series, unit, heading)
+    return _draw("line", title, labels, series, unit, heading, most_labels)
 
 
 def bar_chart(
@@ -93,7 +102,15 @@ def format_number(value: float | None, unit: str = "") -> str:
     return f"${text}" if unit == "$" else f"{text}{unit}"
 
 
-def _draw(kind: str, title: str, labels: Sequence[str], series: Sequence[Series], unit: str, heading: str) -> Chart:
+def _draw(
+    kind: str,
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    unit: str,
+    heading: str,
+    most_labels: int = MOST_LABELS,
+) -> Chart:
     if len(series) > MOST_SERIES:
         raise ValueError(f"A chart shows at most {MOST_SERIES} series; {title} has {len(series)}")
     top, step = _nice_top(max((value for one in series for value in one.values if value is not None), default=0))
@@ -113,6 +130,7 @@ def _draw(kind: str, title: str, labels: Sequence[str], series: Sequence[Series]
         ticks=ticks,
         height=PLOT_TOP + PLOT_HEIGHT + 6,
         baseline=baseline,
+        label_every=-(-len(labels) // most_labels),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, current_app, redirect, request
 from flask.typing import ResponseReturnValue
 
-from access import peer
+from access import peer, wants_privacy
 from campaigns.confirmations import confirm, decline, find_question
 from campaigns.mail_links import CLICK_PATH, CONFIRM_PATH, OPEN_PATH, PREFERENCES_PATH, UNSUBSCRIBE_PATH, VIEW_PATH
 from campaigns.preferences import find_preferences, subscribe_again
@@ -120,7 +120,13 @@ def answer(token: str) -> ResponseReturnValue:
 
 def _visit() -> Visit:
     purpose = next((request.headers[name] for name in PURPOSE_HEADERS if request.headers.get(name)), "")
-    return Visit(method=request.method, user_agent=request.user_agent.string[:500], peer=peer(), purpose=purpose[:100])
+    return Visit(
+        method=request.method,
+        user_agent=request.user_agent.string[:500],
+        peer=peer(),
+        purpose=purpose[:100],
+        wants_privacy=wants_privacy(),
+    )
 
 
 def _gone() -> Response:

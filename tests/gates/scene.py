@@ -30,6 +30,10 @@ from agents.proposals import add_proposal
 from agents.runner import carry_out_run
 from agents.runs import start_run
 from agents.schedules import add_schedule
+from analytics.conversion_rules import change_rules
+from analytics.conversions import take_from_server
+from analytics.days import sum_days
+from analytics.people import sum_cohorts
 from audience.imports import ImportOptions, add_import, check_import
 from audience.sample import add_sample_data
 from campaigns.launching import launch_campaign, start_campaign
@@ -127,10 +131,11 @@ def make_full(lux: Lux) -> Scene:
         assert report.sent, report
         scheduled = makers.make_campaign(name="Scheduled letter", segment_id=segment_id)
         launch_campaign(scheduled.id, owner_id, grace_seconds=86_400)
+        owner = db.session.get_one(User, owner_id)
+        add_conversions(owner)
         run_id = add_agent_run(owner_id)
         proposal = add_proposal(run_id)
         add_schedule(run_id, every="week", hour=8, user_id=owner_id)
-        owner = db.session.get_one(User, owner_id)
         made = add_import("people.csv", CSV, actor="Ada", user_id=owner_id)
         check_import(made.id, ImportOptions(columns={0: "email", 1: "name", 2: "attribute"}))
         post_bodies(lux)
@@ -161,6 +166,7 @@ def make_full(lux: Lux) -> Scene:
             "contact_id": contact_id,
             "segment_id": segment_id,
             "import_id": made.id,
+            "table": "campaigns",
             "body_id": dead_id,
             "run_id": run_id,
             "proposal_id": proposal.id,
@@ -174,6 +180,15 @@ def make_full(lux: Lux) -> Scene:
         db.session.commit()
         db.session.remove()
     return scene
+
+
+def add_conversions(owner: User) -> None:
+    """A site that reports, a purchase that an advertisement brought, and the sums of all that happened."""
+    change_rules(sites="https://shop.example", names="purchase", window_days="30", by=owner, peer="127.0.0.1")
+    words = {"utm_source": "search", "utm_medium": "cpc", "utm_campaign": "spring"}
+    take_from_server({"name": "purchase", "key": "A-1", "value": 49.9, "currency": "EUR", **words})
+    sum_days()
+    sum_cohorts()
 
 
 def add_error() -> int:

@@ -265,6 +265,7 @@ def foreign_values(scene: Scene) -> dict[str, str | int]:
         "credential_id": add_credential("Another's", by=None).id,
         "mapping_id": mapping.id,
         "name": letters[-1].name,
+        "table": "links",
         "key": "email_crm",
         "document": "diagnostics",
         "number": 99,
