@@ -35,6 +35,7 @@ CONTENT_SECURITY_POLICY = (
     "frame-ancestors 'none'"
 )
 LARGEST_BODY_BYTES = 20 * 1024 * 1024
+COMPRESSED = ("text/html", "image/svg+xml")
 SMALLEST_TO_COMPRESS = 1400
 
 
@@ -123,6 +124,7 @@ def _name_request() -> None:
 
 def _compress(response: Response) -> Response:
     is_fit = response.mimetype == "text/html" and not response.is_streamed and not response.direct_passthrough
+    is_fit = response.mimetype in COMPRESSED and not response.is_streamed and not response.direct_passthrough
     if not is_fit or "Content-Encoding" in response.headers or (response.content_length or 0) < SMALLEST_TO_COMPRESS:
         return response
     response.vary.add("Accept-Encoding")

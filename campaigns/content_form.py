@@ -71,6 +71,21 @@ def press_button(content: Tree, button: str) -> Edited:
         raise InputInvalid({"form": UNKNOWN_BUTTON}) from error
 
 
+def fill_image(content: Tree, path: str, *, url: str, alt: str) -> Tree:
+    """The content with a picture in the image block or column that stands at the path. Raises InputInvalid."""
+    changed = copy.deepcopy(content)
+    try:
+        place, _, last = path.rpartition(".")
+        found = _items_at(changed, place)[int(last)]
+        is_column = place.endswith(".columns")
+        if not is_column and found.get("kind") != "image":
+            raise LookupError(path)
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        raise InputInvalid({"block": "This block is not there any more."}) from error
+    found |= {"image_url": url, "image_alt": alt} if is_column else {"url": url, "alt": alt}
+    return changed
+
+
 def _add(content: Tree, kind: str, place: str) -> Edited:
     place = place or "blocks"
     items = _items_at(content, place)

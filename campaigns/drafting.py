@@ -45,6 +45,16 @@ def get_draft(campaign_id: int) -> Campaign:
     return campaign
 
 
+def get_open_draft(campaign_id: int) -> Campaign:
+    """The draft, to be read and not locked. Raises NotFound, and Conflict when it is no draft any more."""
+    campaign = get_campaign(campaign_id)
+    if campaign.archived_at is not None:
+        raise NotFound(GONE)
+    if campaign.state != "draft":
+        raise Conflict(NO_DRAFT)
+    return campaign
+
+
 def add_campaign(
     *,
     name: str,

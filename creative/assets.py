@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Text, func, or_, select
 from sqlalchemy.orm import undefer
 
 from config import current_settings
@@ -17,12 +17,13 @@ from errors import InputInvalid, NotFound
 from extensions import db
 from lib.clean_text import clean_text, one_line
 from lib.pictures import ENDINGS, Picture
-from models import Asset
+from models import Asset, Campaign
 
 PUBLIC_PATH = "/media/"
 LONGEST_NAME = 120
 LONGEST_ALT = 300
 PAGE_SIZE = 12
+TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 GONE = "There is no such picture."
 NO_ALT = "Say in one sentence what the picture shows: people who cannot see it hear this."
 
@@ -66,6 +67,8 @@ def count_assets(wanted: AssetFilter = AssetFilter()) -> int:
 
 def find_public_asset(token: str) -> Asset | None:
     """The asset of a public address with its content; archived ones stay, as mails that were sent show them."""
+    if not TOKEN.fullmatch(token):
+        return None
     contents = (undefer(Asset.content), undefer(Asset.png))
     return db.session.scalar(select(Asset).where(Asset.public_token == token).options(*contents))
 
@@ -74,6 +77,12 @@ def asset_url(asset: Asset, *, is_svg: bool = False) -> str:
     """The public address, the same for ever; of a drawn picture that of its PNG, which mail and networks take."""
     ending = "png" if asset.kind == "drawn" and not is_svg else ENDINGS[asset.media_type]
     return f"{current_settings().lux_public_url}{PUBLIC_PATH}{asset.public_token}.{ending}"
+
+
+def list_campaigns_with(asset: Asset, limit: int = 10) -> list[Campaign]:
+    """The campaigns whose content shows the picture, the newest first."""
+    shows = Campaign.content.cast(Text).contains(f"{PUBLIC_PATH}{asset.public_token}.", autoescape=True)
+    return list(db.session.scalars(select(Campaign).where(shows).order_by(Campaign.id.desc()).limit(limit)))
 
 
 def draft_asset(

@@ -260,6 +260,11 @@ def _save_content(campaign_id: int, content: dict[str, Any], *, is_autosave: boo
 def _onward(campaign_id: int, step: str) -> Response:
     """On to the next step, or to the one that the person chose with "then"."""
     then = request.form.get("then", "")
+    if then.startswith("choose:"):
+        path = then.removeprefix("choose:")
+        answer = redirect(url_for("library.choose", campaign_id=campaign_id, block=path), 303)
+        assert isinstance(answer, Response)  # noqa: S101 - Flask's redirect gives its own Response
+        return answer
     view = then if then in dict(STEPS) else step
     answer = redirect(url_for(f"campaign_wizard.{view}", campaign_id=campaign_id), 303)
     assert isinstance(answer, Response)  # noqa: S101 - Flask's redirect gives its own Response

@@ -43,9 +43,12 @@ from channels.outbox import get_outbox_message, list_outbox_messages
 from chatbot import carry_out
 from config import current_settings
 from conversation.turns import Asker, start_turn
+from creative.drawings import add_drawings, read_design
 from error_logger import error_logger
 from extensions import db
 from models import Contact, ErrorGroup, IntakeBody, User
+from lib.networks import EMAIL_HEADER
+from models import Asset, Contact, ErrorGroup, IntakeBody, User
 from receipts.actors import Actor
 from receipts.plans import StepDraft, add_plan, list_steps
 from tests import makers
@@ -154,12 +157,15 @@ def make_full(lux: Lux) -> Scene:
         signer = make_link_signer(current_settings().session_secrets)
         scene.tokens["public.question"] = signer.sign(CONFIRM, asked_id)
         scene.tokens["first_start.make_owner"] = "spent"
+        drawn = add_pictures()
+        scene.tokens["media.show"] = drawn.public_token
         scene.tokens["password_reset.choose"] = add_link(RESET, user_id=owner_id, hours=1)
         new_address = {"address": "ada.new@lumen.example"}
         scene.tokens["profile.confirm_address"] = add_link(NEW_ADDRESS, user_id=owner_id, hours=1, detail=new_address)
         add_token("Backup script", scopes=["operator"], days=30, by=owner, peer="127.0.0.1")
         # The wizard and its versions show a draft; everything else of a campaign shows one that was sent.
-        scene.of_area = {area: {"campaign_id": draft_id} for area in ("campaign_wizard", "campaign_versions")}
+        draft_areas = ("campaign_wizard", "campaign_versions", "library")
+        scene.of_area = {area: {"campaign_id": draft_id} for area in draft_areas}
         scene.values = {
             **always(app),
             "campaign_id": sent_id,
@@ -171,6 +177,8 @@ def make_full(lux: Lux) -> Scene:
             "run_id": run_id,
             "proposal_id": proposal.id,
             "group_id": group_id,
+            "asset_id": drawn.id,
+            "ending": "png",
             "key": "email_crm",
             "number": 1,
             "name": letters[0].name,
@@ -189,6 +197,11 @@ def add_conversions(owner: User) -> None:
     take_from_server({"name": "purchase", "key": "A-1", "value": 49.9, "currency": "EUR", **words})
     sum_days()
     sum_cohorts()
+def add_pictures() -> Asset:
+    """An uploaded picture, and one that LUX drew."""
+    makers.make_asset()
+    design = read_design({"headline": "The first flush is here", "call": "Try a cup", "name": "Lumen Tea"})
+    return add_drawings(design, [EMAIL_HEADER], name="First flush", alt="The first flush is here", made_by="Ada")[0]
 
 
 def add_error() -> int:

@@ -268,6 +268,8 @@ def foreign_values(scene: Scene) -> dict[str, str | int]:
         "table": "links",
         "key": "email_crm",
         "document": "diagnostics",
+        "asset_id": makers.make_asset(name="Another's picture").id,
+        "ending": "jpg",
         "number": 99,
         "path": "../app.py",
         "build": "0" * 12,
@@ -284,5 +286,6 @@ def foreign_tokens(scene: Scene) -> dict[str, dict[str, str | int]]:
     found["password_reset.choose"] = {"token": scene.tokens["users.accept"]}
     found["profile.confirm_address"] = {"token": scene.tokens["users.accept"]}
     found["users.accept"] = {"token": scene.tokens["u"]}
+    found["media.show"] = {"token": scene.tokens["u"]}
     found["first_start.make_owner"] = {"token": scene.tokens["users.accept"]}
     return found
