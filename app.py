@@ -123,7 +123,6 @@ def _name_request() -> None:
 
 
 def _compress(response: Response) -> Response:
-    is_fit = response.mimetype == "text/html" and not response.is_streamed and not response.direct_passthrough
     is_fit = response.mimetype in COMPRESSED and not response.is_streamed and not response.direct_passthrough
     if not is_fit or "Content-Encoding" in response.headers or (response.content_length or 0) < SMALLEST_TO_COMPRESS:
         return response

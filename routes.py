@@ -173,6 +173,7 @@ PAGES: list[Row] = [
         exceptions={"new": marketer},
         probes={"index": Probe("Campaigns</h1>")},
     ),
+    Row(
         library.page,
         "/campaigns/library",
         viewer_reads_marketer_writes,
