@@ -12,7 +12,7 @@ from audience.consent import REFUSALS, add_suppression
 from audience.message_counts import count_moves
 from errors import NotFound
 from extensions import db
-from models import Contact, ContactImportRow, IntakeBody, MergedAddress, Message, OtherAddress
+from models import Contact, ContactImportRow, Conversion, IntakeBody, MergedAddress, Message, OtherAddress
 
 ERASED_ADDRESS = "erased@invalid"
 
@@ -63,6 +63,7 @@ def _remove(contact_ids: Sequence[int], *, reason: str, is_always_suppressed: bo
     _forget_bodies(ids, addresses if is_always_suppressed else [])
     _forget_import_rows(ids, addresses)
     _anonymise_messages(ids, reason)
+    _anonymise_conversions(ids)
     for contact in contacts:
         db.session.expunge(contact)
     db.session.execute(delete(Contact).where(Contact.id.in_(ids)))
@@ -119,5 +120,15 @@ def _anonymise_messages(contact_ids: Sequence[int], reason: str) -> None:
         update(Message)
         .where(theirs)
         .values(address=ERASED_ADDRESS, response=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _anonymise_conversions(contact_ids: Sequence[int]) -> None:
+    """What was sold stays in the sums; who it was and under which number goes."""
+    db.session.execute(
+        update(Conversion)
+        .where(Conversion.contact_id.in_(contact_ids))
+        .values(contact_id=None, link_id=None, reference=None)
         .execution_options(synchronize_session=False)
     )

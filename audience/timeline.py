@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from extensions import db
-from models import Campaign, ContactEvent, Message, Segment, TrackedLink, TrackingEvent
+from models import Campaign, ContactEvent, Conversion, Message, Segment, TrackedLink, TrackingEvent
 
 PAGE_SIZE = 60
 METHODS = {
@@ -54,6 +54,7 @@ def list_moments(contact_id: int, *, before: datetime | None = None, limit: int 
         *_events(contact_id, before, limit),
         *_messages(contact_id, before, limit),
         *_reactions(contact_id, before, limit),
+        *_conversions(contact_id, before, limit),
     ]
     return sorted(moments, key=lambda moment: moment.at, reverse=True)[:limit]
 
@@ -158,6 +159,28 @@ def _reactions(contact_id: int, before: datetime | None, limit: int) -> list[Mom
         link = f" · Link: {label or url}" if url else ""
         kind = "success" if event.actor == "human" else "neutral"
         moments.append(Moment(event.at, icon, f"{verb}{who}", f"Campaign: {name}{link}", kind, event.campaign_id))
+    return moments
+
+
+def _conversions(contact_id: int, before: datetime | None, limit: int) -> list[Moment]:
+    query = (
+        select(Conversion, Campaign.name)
+        .outerjoin(Campaign, Campaign.id == Conversion.campaign_id)
+        .where(Conversion.contact_id == contact_id)
+    )
+    if before is not None:
+        query = query.where(Conversion.at < before)
+    moments = []
+    for one, name in db.session.execute(query.order_by(Conversion.at.desc()).limit(limit)):
+        worth = f": {one.value:,.2f} {one.currency}" if one.value is not None else ""
+        parts = (
+            f"Reference: {one.reference}" if one.reference else "",
+            f"Campaign: {name}" if name else "",
+            "Told by a server" if one.origin == "server" else "Told by the browser",
+        )
+        title = f"{one.name.replace('_', ' ').capitalize()}{worth}"
+        text = " · ".join(part for part in parts if part)
+        moments.append(Moment(one.at, "star", title, text, "success", one.campaign_id))
     return moments
 
 
