@@ -29,7 +29,7 @@ import processes
 from accounts import one_time_links, replit_attempts, sessions, throttle, tokens
 from agents import proposals, schedules
 from analytics import conversions, days, people
-from audience import import_runs, intake, scores
+from audience import duplicates, import_runs, intake, scores
 from campaigns import confirmations, delivery_reports, launching, recovery
 from diagnostics import alerts, health, log_import
 from extensions import db
@@ -62,6 +62,7 @@ JOBS: list[Job] = [
     Job("score_contacts", Daily(4, 5), scores.score_contacts),
     Job("start_due_posts", Every(5), deliveries.start_due_posts),
     Job("resume_deliveries", Every(10), deliveries.resume_deliveries),
+    Job("find_duplicates", Daily(4, 25), duplicates.find_duplicates),
     Job("expire_proposals", Every(3600), proposals.expire_proposals),
     Job("start_due_agent_runs", Every(60), schedules.start_due_runs),
     Job("leave_agent_proposals", Every(60), schedules.leave_proposals),

@@ -22,7 +22,7 @@ from procrastinate.worker import Worker
 import processes
 from accounts import letters
 from agents import runner
-from audience import import_runs, scores
+from audience import duplicates, import_runs, scores
 from campaigns import confirmations, delivery_reports, dry_run, sending
 from error_logger import error_logger
 from errors import Unavailable
@@ -49,6 +49,7 @@ TASKS: list[Task] = [
     Task("run_agent", runner.carry_out_run),
     Task("forget_old_records", processes.forget_old_records),
     Task("import_contacts", import_runs.run_import),
+    Task("find_duplicates", duplicates.find_duplicates),
     Task("score_contacts", scores.score_contacts),
     Task("dry_run_campaign", dry_run.dry_run_campaign),
     Task("send_webhook_deliveries", deliveries.send_webhook_deliveries),
