@@ -42,6 +42,7 @@ from pages import (
     agent_runs,
     agents,
     analytics,
+    api_description,
     approvals,
     ask_lux,
     assets,
@@ -234,6 +235,7 @@ PAGES: list[Row] = [
     Row(repairs.page, "/diagnostics/repairs", operator),
     Row(auto_repair_api.page, "/api/auto-repair", operator_call),
     Row(diagnostics_api.page, "/api/diagnostics", operator_call, exceptions={"health": anyone}),
+    Row(api_description.page, "/api", anyone),
     Row(first_start.page, "/first-start", marketer, exceptions={"make_owner": anyone}),
 ]
 

@@ -42,7 +42,8 @@ def make_user(*, role: str | None = "owner", email: str | None = None, password:
 class Browser(FlaskClient):
     """A client whose requests run in a context of their own, as they do in gunicorn: no session or `g` is shared.
 
-    With a csrf_token it sends that with every request, as a page of LUX would.
+    With a csrf_token it sends that with every request, as a page of LUX would. Each answer is read to its end and
+    closed, as a server does.
     """
 
     csrf_token = ""
@@ -52,6 +53,7 @@ class Browser(FlaskClient):
             headers = dict(kwargs.pop("headers", None) or {})
             headers.setdefault("X-CSRFToken", self.csrf_token)
             kwargs["headers"] = headers
+        kwargs.setdefault("buffered", True)
         return contextvars.Context().run(super().open, *args, **kwargs)
 
 

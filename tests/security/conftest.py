@@ -7,6 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.security.house import House, open_house
+from tests.security.inputs import Inputs
+
+USUAL_INPUTS = 10
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long generated tests go on; `make fuzz` asks for more."""
+    parser.addoption("--inputs", type=int, default=USUAL_INPUTS, help="inputs that each generated test makes")
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +31,13 @@ def unchanged_house(request: pytest.FixtureRequest) -> Iterator[None]:
     if "house" in request.fixturenames:
         contents = request.getfixturevalue("house").contents
         contents.restore(contents.changed())
+
+
+@pytest.fixture(scope="module")
+def inputs(request: pytest.FixtureRequest, house: House) -> Iterator[Inputs]:
+    """Makes inputs for the house and counts them; the count is printed at the end of a file."""
+    made = Inputs(house, request.config.getoption("--inputs", USUAL_INPUTS))
+    yield made
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\n{made.summary()}")  # noqa: T201  # the figure that `make fuzz` is for
