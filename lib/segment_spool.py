@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 SUFFIX = ".jsonl"
+READ_BYTES = 1024 * 1024
 
 
 @dataclass
@@ -35,12 +36,20 @@ class Segment:
     def read(self) -> list[dict[str, Any]]:
         """Its lines. A last line that a dying process left half written is passed over."""
         lines = []
-        for line in self.path.read_bytes().split(b"\n"):
+        for line in self._read_bytes().split(b"\n"):
             with contextlib.suppress(ValueError):
                 value = json.loads(line) if line else None
                 if isinstance(value, dict):
                     lines.append(value)
         return lines
+
+    def _read_bytes(self) -> bytes:
+        """By the open file, not by its name: what somebody has deleted meanwhile is still there for its holder."""
+        pieces, at = [], 0
+        while piece := os.pread(self.descriptor, READ_BYTES, at):
+            pieces.append(piece)
+            at += len(piece)
+        return b"".join(pieces)
 
     def sync(self) -> None:
         """Waits until its lines are on the disk itself."""
@@ -97,7 +106,9 @@ class SegmentSpool:
         if not self.folder.is_dir():
             return
         for path in sorted(self.folder.glob(f"*{SUFFIX}"), key=_modified):
-            segment = _lock_file(path)
+            segment = None
+            with contextlib.suppress(OSError):
+                segment = _lock_file(path, os.O_RDONLY)
             if segment is not None:
                 yield segment
 
@@ -108,28 +119,24 @@ class SegmentSpool:
     def _open(self) -> Segment:
         if self._active is None or self._pid != os.getpid():
             self.folder.mkdir(parents=True, exist_ok=True)
-            path = self.folder / f"{os.getpid()}-{secrets.token_hex(8)}{SUFFIX}"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-            descriptor = os.open(path, flags, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self._active, self._size, self._pid = Segment(path, descriptor), 0, os.getpid()
+            segment = None
+            while segment is None:
+                # Between being made and being locked it looks abandoned: another process may have taken it over.
+                path = self.folder / f"{os.getpid()}-{secrets.token_hex(8)}{SUFFIX}"
+                segment = _lock_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+            self._active, self._size, self._pid = segment, 0, os.getpid()
         return self._active
 
 
-def _lock_file(path: Path) -> Segment | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
+def _lock_file(path: Path, flags: int) -> Segment | None:
+    """The file, locked; None when another process holds it or has removed it. Raises OSError."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(BlockingIOError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_still_there = os.fstat(descriptor).st_ino == os.stat(path).st_ino  # noqa: PTH116 - beside fstat
-    except OSError:
-        is_still_there = False
-    if not is_still_there:
-        os.close(descriptor)
-        return None
-    return Segment(path, descriptor)
+        if os.fstat(descriptor).st_nlink:
+            return Segment(path, descriptor)
+    os.close(descriptor)
+    return None
 
 
 def _modified(path: Path) -> float:
