@@ -16,13 +16,14 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from analytics.conversion_rules import Rules, get_rules
+from audience.contacts import find_contact_by_email
 from campaigns.click_ids import find_clicked_message
 from errors import InputInvalid
 from extensions import db
 from lib.clean_text import cut, one_line
 from lib.digests import sha256
 from lib.email_addresses import AddressInvalid, canonical_address
-from models import Campaign, Contact, Conversion, TrackedLink, TrackingEvent
+from models import Campaign, Conversion, TrackedLink, TrackingEvent
 
 LONGEST_REFERENCE = 80
 LONGEST_WORD = 80
@@ -163,7 +164,8 @@ def _find_cause(claim: Claim, rules: Rules) -> Cause:
     message = find_clicked_message(claim.click) if claim.click else None
     contact_id = message.contact_id if message is not None else None
     if contact_id is None and claim.email:
-        contact_id = db.session.scalar(select(Contact.id).where(Contact.email == claim.email))
+        contact = find_contact_by_email(claim.email)
+        contact_id = contact.id if contact is not None else None
     theirs = [
         condition
         for condition in (
