@@ -52,8 +52,8 @@ def send_error_digest() -> int:
     return len(groups)
 
 
-def _note_spikes() -> None:
-    """Marks groups whose last hour is ten times their usual hour of the last week."""
+def list_spiking() -> set[int]:
+    """The ids of groups whose last hour is ten times their usual hour of the last week."""
     now = datetime.now(UTC)
     hour, week = now - timedelta(hours=1), now - timedelta(hours=169)
     latest = func.sum(ErrorHour.count).filter(ErrorHour.hour > hour)
@@ -64,9 +64,13 @@ def _note_spikes() -> None:
         .group_by(ErrorHour.group_id)
         .having(and_(latest >= LEAST_SPIKE, usual > 0, latest >= SPIKE_FACTOR * usual))
     )
-    quiet = now - timedelta(hours=QUIET_HOURS)
+    return set(db.session.scalars(spiking))
+
+
+def _note_spikes() -> None:
+    quiet = datetime.now(UTC) - timedelta(hours=QUIET_HOURS)
     due = or_(ErrorGroup.alerted_at.is_(None), ErrorGroup.alerted_at < quiet)
-    for group in db.session.scalars(select(ErrorGroup).where(ErrorGroup.id.in_(spiking), due)):
+    for group in db.session.scalars(select(ErrorGroup).where(ErrorGroup.id.in_(list_spiking()), due)):
         group.alert_reason = group.alert_reason or "spike"
     db.session.commit()
 

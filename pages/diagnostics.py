@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from flask import Blueprint, current_app, flash, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from diagnostics.alerts import list_spiking
 from diagnostics.health import check_health
 from diagnostics.jobs import LEADER_SECONDS, list_jobs
 from error_groups import (
@@ -24,7 +25,7 @@ from error_groups import (
 from errors import InputInvalid
 from lib.charts import Series, bar_chart, sparkline_path
 from lib.release import release_name
-from models import ERROR_STATES, SEVERITIES
+from models import ERROR_STATES, SEVERITIES, ErrorGroup
 from pages.repairs import read_card
 from processes import list_heartbeats
 from receipts.reports import read_notes
@@ -52,13 +53,16 @@ RUN = {
     "lost": ("warn", "Lost with its process"),
     "not run yet": ("neutral", "Not run yet"),
 }
+# What operators get mail about stands beside the group, too; that it came back or that a repair failed, its state says.
+ALERT = {"new": ("info", "New"), "spike": ("danger", "Far more than usual")}
+NEW_FOR = timedelta(hours=24)
 SEVERITY = {"error": ("warn", "Error"), "warning": ("neutral", "Warning"), "critical": ("danger", "Critical")}
 
 
 @page.app_template_global("error_words")
 def error_words(kind: str, key: str) -> tuple[str, str]:
-    """Icon and word of a health status, a group's state or a severity."""
-    return {"status": STATUS, "state": STATE, "severity": SEVERITY}[kind].get(key, ("neutral", key))
+    """Icon and word of a health status, a group's state, its severity or what is alarming about it."""
+    return {"status": STATUS, "state": STATE, "severity": SEVERITY, "alert": ALERT}[kind].get(key, ("neutral", key))
 
 
 @page.get("/")
@@ -129,10 +133,12 @@ def _groups() -> dict[str, Any]:
         before=_read_cursor(arguments.get("before", "")),
     )
     rows = list_groups(wanted)
-    shown = rows[:LIMIT]
+    shown, spiking = rows[:LIMIT], list_spiking()
     kept: dict[str, Any] = {"q": wanted.text, "state": wanted.state, "severity": wanted.severity}
     return {
-        "rows": [(row.group, sparkline_path(row.hours), sum(row.hours)) for row in shown],
+        "rows": [
+            (row.group, sparkline_path(row.hours), sum(row.hours), _alert_of(row.group, spiking)) for row in shown
+        ],
         "wanted": wanted,
         "next_url": url_for("diagnostics.index", **kept, before=shown[-1].cursor) if len(rows) > LIMIT else None,
         "refresh_url": url_for("diagnostics.groups", **kept, before=arguments.get("before") or None),
@@ -140,6 +146,12 @@ def _groups() -> dict[str, Any]:
         "severities": [("", "Any severity"), *((key, words[1]) for key, words in SEVERITY.items())],
         "now": datetime.now(UTC),
     }
+
+
+def _alert_of(group: ErrorGroup, spiking: set[int]) -> str:
+    if group.id in spiking:
+        return "spike"
+    return "new" if group.state == "open" and datetime.now(UTC) - group.first_seen < NEW_FOR else ""
 
 
 def _group(group_id: int, errors: dict[str, str]) -> str:
