@@ -5,7 +5,7 @@ VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format bench gates lock migration migration-refresh environment test-environment clean
+.PHONY: help run demo test lint format bench gates fuzz audit lock migration migration-refresh environment test-environment clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /|/' | while IFS='|' read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
@@ -35,6 +35,12 @@ bench: test-environment ## measure LUX beside the programs that do the same; wri
 
 gates: test-environment ## measure every page with Lighthouse; fails below the gates of the design
 	@exec $(PYTHON) -m benchmarks gates
+
+fuzz: test-environment ## throw made-up requests, bodies, files and forms at LUX for a quarter of an hour; more with n=1000
+	@exec $(PYTHON) -m pytest tests/security/test_api_inputs.py tests/security/test_inputs.py --timeout 3600 --inputs $(or $(n),300)
+
+audit: ## ask the advisory service about every pinned requirement; fails where it does not answer
+	@sh deploy/audit.sh
 
 lock: ## pin all requirements with their hashes
 	@sh deploy/lock.sh
