@@ -22,6 +22,8 @@ from lib.fingerprint import VERSION, message_template
 from models import ErrorFlush, ErrorGroup, ErrorHour, ErrorLog
 
 FIRST_SAMPLES = 5
+# A switch of repairs (repairs/prune_files.py): until the moment in its value no sample is kept.
+SAMPLES_STOPPED = "samples_stopped"
 RESOLVED_STATES = ("resolved_verified", "resolved_by_human")
 
 Event = dict[str, Any]
@@ -140,7 +142,15 @@ def _count_hours(cursor: psycopg.Cursor, batches: list[list[Event]], counts: lis
 
 
 def _keep_samples(cursor: psycopg.Cursor, batches: list[list[Event]], counts: list[tuple[int, int]]) -> None:
-    """The first five of a group, then one more each time its count doubles, and always the latest."""
+    """The first five of a group, then one more each time its count doubles, and always the latest.
+
+    None while a repair has stopped samples because the disk is full: what is counted stays exact.
+    """
+    cursor.execute(
+        "SELECT 1 FROM repair_switches WHERE key = %s AND is_on AND value::timestamptz > now()", (SAMPLES_STOPPED,)
+    )
+    if cursor.fetchone() is not None:
+        return
     ids = [group_id for group_id, _ in counts]
     cursor.execute(
         "SELECT group_id, count(*) FILTER (WHERE NOT is_latest), count(*) FILTER (WHERE is_latest) "

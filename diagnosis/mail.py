@@ -306,7 +306,7 @@ PAUSED = Rule(
     key="mail-channel-paused",
     row="31, neighbour",
     class_=CONFIGURATION,
-    cause="The mail channel is paused, and the mail server takes the sign-in again.",
+    cause="The mail channel is paused: nothing is sent over it, and the queue stays.",
     find=finds(
         Sign(
             sources=("health", "app", "error"),

@@ -305,8 +305,16 @@ CIRCUIT_OPEN = Rule(
     row="30, neighbour",
     class_=CONNECTION,
     cause="The circuit to the model is open: LUX lets the service rest after several failures.",
-    find=_says(
-        r"The AI service failed \d+ times in a row, so LUX lets it rest", "the circuit (?:to the model )?is open"
+    find=finds(
+        Sign(sources=("health",), words=words(r"^health circuit \w+: The circuit to the model is open")),
+        Sign(
+            words=words(
+                r"The AI service failed \d+ times in a row, so LUX lets it rest",
+                "the circuit (?:to the model )?is open",
+            ),
+            broad=_BROAD,
+            sources=_SOURCES,
+        ),
     ),
     trap="The circuit is not the fault; what opened it is.",
     repairs=(CLOSE_CIRCUIT,),

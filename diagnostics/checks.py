@@ -13,6 +13,7 @@ from sqlalchemy import text
 import processes
 import schema
 from accounts.replit_refusals import count_provider_troubles
+from ai import find_circuit_wait
 from campaigns.complaint_rate import count_complaints
 from config import current_settings
 from diagnostics.base import FAIL, PASS, WARN, Finding
@@ -170,16 +171,6 @@ def check_memory() -> Finding:
     )
 
 
-def check_clock_offset() -> Finding:
-    """How far this machine's clock is from the database's."""
-    before = time.time()
-    there = float(db.session.scalar(text("SELECT extract(epoch FROM clock_timestamp())::float")) or 0)
-    offset = there - (before + time.time()) / 2
-    status = WARN if abs(offset) > 2 else PASS
-    advice = "Set the clocks by NTP: sign-in and schedules depend on them." if status == WARN else ""
-    return Finding(status, f"{offset:+.3f} s from the database's clock.", round(offset, 3), "s", advice)
-
-
 def check_model() -> Finding:
     """Whether this very process has a model's key; a key exported in a shell does not reach a systemd unit."""
     settings = current_settings()
@@ -199,6 +190,16 @@ def check_model() -> Finding:
             f"OPENAI_API_KEY=… into that file, then `systemctl restart {unit.name}`."
         )
     return Finding(WARN, "No key: agents work from their playbooks.", advice=advice)
+
+
+def check_circuit() -> Finding:
+    """Whether the model is asked now, or left to rest after failures."""
+    rest = find_circuit_wait()
+    if rest <= 0:
+        return Finding(PASS, "Closed: the model is asked where there is a key.", 0, "s")
+    advice = "What opened it is an error group of its own. The model is asked again when the rest is over."
+    words = "The circuit to the model is open: it is not asked for now, and playbooks answer."
+    return Finding(WARN, words, round(rest), "s", advice)
 
 
 def check_replit() -> Finding:

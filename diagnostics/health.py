@@ -26,6 +26,7 @@ CHECKS: list[Check] = [
     Check("bounce_mailbox", "Bounce mailbox", slow_checks.check_bounce_mailbox, is_slow=True),
     Check("complaints", "Complaints", checks.check_complaints),
     Check("model", "Model", checks.check_model),
+    Check("circuit", "Model's circuit", checks.check_circuit),
     Check("replit", "Sign in with Replit", checks.check_replit),
     Check("inbox", "Webhook inbox", checks.check_inbox),
     Check("error_rate", "Errors", checks.check_error_rate),
@@ -34,7 +35,7 @@ CHECKS: list[Check] = [
     Check("memory", "Memory", checks.check_memory),
     Check("certificate", "Certificate", slow_checks.check_certificate, is_slow=True),
     Check("logs", "Log access", slow_checks.check_logs, is_slow=True),
-    Check("clock_offset", "Clock offset", checks.check_clock_offset),
+    Check("clock_offset", "Clock offset", slow_checks.check_clock_offset, is_slow=True),
 ]
 
 

@@ -1,29 +1,40 @@
-"""The checks that ask somebody outside: the mail server, the certificate. The clock makes them, pages read the rows."""
+"""The checks that ask outside: mail server, certificate, logs, NTP. The clock makes them, pages read the rows."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
+from sqlalchemy import text
+
+from campaigns.channel_states import find_pause_reason
 from channels import find_channel
 from channels.base import ChannelError
 from channels.certificate import find_certificate_end
 from channels.mailbox import Mailbox, parse_mailbox_url
 from config import current_settings
 from diagnostics.base import FAIL, PASS, WARN, Finding
+from extensions import db
+from lib.clock_sync import find_is_synchronised
 from log_reader import SOURCES, Budget, State, read_source
 
+MOST_OFFSET_SECONDS = 2
 LOOK_BACK = timedelta(hours=1)
 MOST_WAITING = 1000
 SMALL_BUDGET = Budget(lines=5, bytes=65_536, seconds=1.0)
 
 
 def check_mail_server() -> Finding:
-    """Whether the mail server takes the sign-in."""
+    """Whether the mail server takes the sign-in. A paused channel is not asked: a refused sign-in may lock it out."""
     settings = current_settings()
     channel = find_channel("email")
     if channel is None or channel.is_test_outbox(settings):
         return Finding(WARN, "No mail server is set: mail goes to the test outbox.", advice="Set SMTP_URL to send.")
+    reason = find_pause_reason(channel.key)
+    if reason is not None:
+        advice = "Once the cause is gone, resume it under Settings › Channels: that signs in once."
+        return Finding(WARN, f"The channel email is paused, nothing is sent: {reason}"[:300], advice=advice)
     try:
         session = channel.open(settings, connections=1)
         session.close()
@@ -74,3 +85,17 @@ def check_certificate() -> Finding:
     status = FAIL if days < 1 else WARN if days < 14 else PASS
     advice = "Run `certbot renew`, then `systemctl reload nginx`." if status != PASS else ""
     return Finding(status, f"Holds for {days} days.", days, "days", advice)
+
+
+def check_clock_offset() -> Finding:
+    """How far this machine's clock is from the database's, and whether NTP keeps it right."""
+    before = time.time()
+    there = float(db.session.scalar(text("SELECT extract(epoch FROM clock_timestamp())::float")) or 0)
+    offset = there - (before + time.time()) / 2
+    is_synchronised = find_is_synchronised()
+    kept = {True: "; NTP keeps this machine's right", False: "; NTP does not keep this machine's right", None: ""}
+    words = f"{offset:+.3f} s from the database's clock{kept[is_synchronised]}."
+    advice = ""
+    if abs(offset) > MOST_OFFSET_SECONDS or is_synchronised is False:
+        advice = "Set the clocks by NTP (`timedatectl set-ntp true`): sign-in and schedules depend on them."
+    return Finding(WARN if advice else PASS, words, round(offset, 3), "s", advice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,14 +22,22 @@ from config import current_settings
 from diagnosis.base import Surroundings
 from error_groups import RESOLVED_STATES, get_group
 from errors import Conflict
-from models import ErrorGroup
+from models import ErrorGroup, RepairPlan, RepairStep
 from receipts.ledger import KINDS, PAGE_SIZE, list_receipts
 from receipts.limits import get_allowance
-from receipts.plans import APPROVAL_HOLDS, find_open_verification, get_plan, get_step, list_plans, list_steps
+from receipts.plans import (
+    APPROVAL_HOLDS,
+    find_open_verification,
+    get_plan,
+    get_step,
+    list_plans,
+    list_steps,
+    list_system_plans,
+)
 from receipts.reports import read_notes
 from receipts.switches import find_stop
 from repairs import REPAIRS, find_repair
-from repairs.base import TIERS
+from repairs.base import TIERS, Repair
 
 page = Blueprint("repairs", __name__)
 
@@ -70,12 +79,24 @@ def index() -> str:
         "diagnostics/repairs.html",
         receipts=rows[:PAGE_SIZE],
         next_url=url_for("repairs.index", before=rows[PAGE_SIZE - 1].id) if len(rows) > PAGE_SIZE else None,
+        system_plans=[(plan, _steps_of(plan)) for plan in list_system_plans()],
+        fresh_ids=_list_fresh([step for plan in list_system_plans() for step in list_steps(plan.id)]),
         stop=find_stop(),
         allowance=get_allowance(),
         auto_repair=current_settings().auto_repair,
         repairs=[(repair, repair.tier_in(surroundings)) for repair in REPAIRS],
         tiers=TIERS,
     )
+
+
+@page.post("/run")
+def run() -> ResponseReturnValue:
+    """Looks at every open group and at the system as a whole, and does what is safe to do."""
+    report = start_repair(actor=_person())
+    examined, resolved = len(report.results), sum(result.is_resolved for result in report.results)
+    words = f"{examined} examined, {resolved} resolved." if examined else "There is nothing to repair."
+    flash(SUMMARIES.get(report.status, words), "warn" if report.status in SUMMARIES else "success")
+    return redirect(url_for("repairs.index"), 303)
 
 
 @page.get("/groups/<int:group_id>/card")
@@ -149,7 +170,7 @@ def read_card(group: ErrorGroup) -> dict[str, Any]:
     return {
         "plan": plan,
         "steps": [(step, find_repair(step.repair)) for step in steps],
-        "fresh_ids": {step.id for step in steps if step.dry_run_at and now - step.dry_run_at < APPROVAL_HOLDS},
+        "fresh_ids": _list_fresh(steps),
         "verification": verification,
         "tests": (plan.tests or plan.baseline) if plan else [],
         "receipts": list_receipts(group_id=group.id, limit=20)[:20],
@@ -159,6 +180,16 @@ def read_card(group: ErrorGroup) -> dict[str, Any]:
         "stop": find_stop(),
         "tiers": TIERS,
     }
+
+
+def _steps_of(plan: RepairPlan) -> list[tuple[RepairStep, Repair | None]]:
+    return [(step, find_repair(step.repair)) for step in list_steps(plan.id)]
+
+
+def _list_fresh(steps: Sequence[RepairStep]) -> set[int]:
+    """Ids of the steps whose dry run may still be approved."""
+    now = datetime.now(UTC)
+    return {step.id for step in steps if step.dry_run_at and now - step.dry_run_at < APPROVAL_HOLDS}
 
 
 def _is_young(now: datetime, moment: datetime) -> bool:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, func, select, text
 
 from errors import Conflict, NotFound
 from extensions import db
@@ -21,6 +21,7 @@ APPROVAL_HOLDS = timedelta(minutes=15)
 # How far back what was probed while an error was live still tells something about it.
 BASELINE_HOLDS = timedelta(hours=24)
 KEPT = timedelta(days=90)
+SYSTEM_PLAN_HOLDS = timedelta(hours=24)
 LOST_AFTER = timedelta(seconds=10)
 # Held for as long as a step runs, by a session that dies with its process; the second number is the step's id.
 STEP_LOCK = 0x4C5552
@@ -113,6 +114,15 @@ def list_plans(group_id: int, limit: int = 10) -> list[RepairPlan]:
     """A group's plans, the newest first."""
     query = select(RepairPlan).where(RepairPlan.group_id == group_id).order_by(RepairPlan.id.desc()).limit(limit)
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
+
+
+def list_system_plans() -> list[RepairPlan]:
+    """The newest plan of each rule for the system as a whole, of the last day, while a step of it may be acted on."""
+    recent = datetime.now(UTC) - SYSTEM_PLAN_HOLDS
+    newest = select(func.max(RepairPlan.id)).where(RepairPlan.group_id.is_(None), RepairPlan.created_at > recent)
+    acted_on = select(RepairStep.plan_id).where(RepairStep.state.in_(("planned", "waiting", "running", "done")))
+    query = select(RepairPlan).where(RepairPlan.id.in_(newest.group_by(RepairPlan.rule)), RepairPlan.id.in_(acted_on))
+    return list(db.session.scalars(query.order_by(RepairPlan.id.desc())))
 
 
 def find_step_by_digest(plan_id: int, digest: str) -> RepairStep | None:

@@ -10,7 +10,7 @@ from ai import CIRCUIT_SWITCH, find_circuit_wait
 from extensions import db
 from probes.base import TestResult
 from probes.dependencies import ask_model
-from receipts.switches import delete_switch, turn_switch
+from receipts.switches import delete_switch, find_switch, turn_switch
 from repairs.base import Outcome, Repair, Situation, checked
 
 
@@ -29,7 +29,13 @@ class CloseCircuit(Repair):
     def find_obstacle(self, situation: Situation) -> str | None:
         if situation.settings.openai_api_key is None:
             return "No model is configured."
-        return None if find_circuit_wait() > 0 else "The model does not rest."
+        switch = find_switch(CIRCUIT_SWITCH)
+        if find_circuit_wait() <= 0:
+            return "The model does not rest."
+        if switch is not None and switch.is_on:
+            # Else one run of repairs would close what it has opened a moment before.
+            return f"{switch.changed_by} let it rest for a reason: undo that repair, or wait for its end."
+        return None
 
     def dry_run(self, situation: Situation) -> str:
         return f"Turn the switch {CIRCUIT_SWITCH} off and ask the model for one word."

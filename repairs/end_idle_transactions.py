@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import text
 
 from extensions import db
@@ -11,7 +13,7 @@ from repairs.base import Outcome, Repair, RepairFailed, Situation, checked
 OURS = (
     "FROM pg_stat_activity WHERE application_name LIKE 'lux%' AND usename = current_user"
     " AND datname = current_database() AND state LIKE 'idle in transaction%'"
-    " AND state_change < now() - interval '10 minutes' AND pid <> pg_backend_pid()"
+    " AND state_change < now() - make_interval(secs => :seconds) AND pid <> pg_backend_pid()"
 )
 
 
@@ -25,19 +27,20 @@ class EndIdleTransactions(Repair):
     undo_words = "cannot be undone: what they had not committed is rolled back, as if LUX had crashed there"
     daily_limit = 6
     dependencies = ("database",)
+    least_idle = timedelta(minutes=10)
 
     def find_obstacle(self, situation: Situation) -> str | None:
-        return None if _list() else "No session of LUX has been idle in a transaction for 10 minutes."
+        return None if self._list() else "No session of LUX has been idle in a transaction for 10 minutes."
 
     def dry_run(self, situation: Situation) -> str:
-        rows = [f"end session {pid} ({name}), idle since {since}: {query}" for pid, name, since, query in _list()]
+        rows = [f"end session {pid} ({name}), idle since {since}: {query}" for pid, name, since, query in self._list()]
         return "\n".join(rows) or "No session to end."
 
     def run(self, situation: Situation) -> Outcome:
-        rows = _list()
+        rows = self._list()
         if not rows:
             raise RepairFailed("There is no such session any more.")
-        ended = db.session.execute(text("SELECT pid, pg_terminate_backend(pid) " + OURS)).all()
+        ended = db.session.execute(text("SELECT pid, pg_terminate_backend(pid) " + OURS), self._limit()).all()
         db.session.commit()
         pids = [row[0] for row in ended if row[1]]
         return Outcome(f"{len(pids)} sessions were ended.", {"sessions": [row[0] for row in rows]}, {"ended": pids})
@@ -49,14 +52,16 @@ class EndIdleTransactions(Repair):
         db.session.rollback()
         return checked("database", "look for the sessions", "none left", f"{left} left", passed=left == 0)
 
+    def _list(self) -> list[tuple[int, str, str, str]]:
+        columns = (
+            "pid, application_name, to_char(state_change AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), left(query, 80) "
+        )
+        rows = db.session.execute(text(f"SELECT {columns}{OURS} ORDER BY pid"), self._limit()).all()
+        db.session.rollback()
+        return [(int(row[0]), str(row[1]), str(row[2]), " ".join(str(row[3]).split())) for row in rows]
 
-def _list() -> list[tuple[int, str, str, str]]:
-    columns = (
-        "pid, application_name, to_char(state_change AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), left(query, 80) "
-    )
-    rows = db.session.execute(text(f"SELECT {columns}{OURS} ORDER BY pid")).all()
-    db.session.rollback()
-    return [(int(row[0]), str(row[1]), str(row[2]), " ".join(str(row[3]).split())) for row in rows]
+    def _limit(self) -> dict[str, float]:
+        return {"seconds": self.least_idle.total_seconds()}
 
 
 REPAIR = EndIdleTransactions()
