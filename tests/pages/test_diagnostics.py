@@ -14,6 +14,7 @@ from sqlalchemy import select
 import processes
 from diagnostics.alerts import send_error_digest
 from diagnostics.health import CHECKS, check_health, run_slow_checks
+from diagnostics.slow_checks import check_clock_offset
 from error_groups import clear_resolved
 from error_logger import ErrorLogger, error_logger
 from extensions import db
@@ -191,6 +192,23 @@ def test_a_log_that_lux_must_not_read_is_told_with_what_to_do(
     assert finding.status == "warn"
     assert "nginx" in finding.text and "gunicorn" not in finding.text
     assert finding.advice
+
+
+def test_a_clock_that_is_off_is_told(app: Flask) -> None:
+    assert check_clock_offset().status == "pass"
+    # The database's clock a minute ahead, for this session alone.
+    for statement in (
+        "CREATE SCHEMA fast",
+        "CREATE FUNCTION fast.clock_timestamp() RETURNS timestamptz LANGUAGE sql "
+        "AS $$ SELECT pg_catalog.clock_timestamp() + interval '1 minute' $$",
+        "SET LOCAL search_path = fast, pg_catalog, public",
+    ):
+        db.session.execute(db.text(statement))
+    found = check_clock_offset()
+    db.session.rollback()
+    assert found.status == "warn"
+    assert isinstance(found.value, float) and 59 < found.value < 61
+    assert "NTP" in found.advice
 
 
 def test_a_digest_tells_operators_of_new_groups_once(make_app: Callable[..., Flask], app: Flask) -> None:
