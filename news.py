@@ -30,7 +30,12 @@ RETRY_SECONDS = 1.0
 
 def note_news(writer: Connection | Session | scoped_session[Any], topic: str) -> None:
     """Wakes all who wait for this topic, once the writer's transaction is committed."""
-    writer.execute(text("SELECT pg_notify(:channel, :topic)"), {"channel": CHANNEL, "topic": topic})
+    writer.execute(text("SELECT pg_notify(:channel, :topic)"), news_of(topic))
+
+
+def news_of(topic: str) -> dict[str, str]:
+    """The values of pg_notify(:channel, :topic), for who has a statement of their own."""
+    return {"channel": CHANNEL, "topic": topic}
 
 
 class Waiter:

@@ -5,6 +5,7 @@ A run that lost its worker is taken over: it goes on from what it has on record 
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
-from sqlalchemy import exists, func, insert, select, text, update
+from sqlalchemy import exists, func, select, text, update
 
 import ai
 from agents.base import Check, Context
@@ -25,13 +26,25 @@ from agents.runs import make_question, read_stream, run_topic
 from errors import InputInvalid, LuxError
 from extensions import db
 from models import AgentRun, AgentRunEvent, AiCall
-from news import note_news
+from news import news_of, note_news
 
 log = logging.getLogger("lux.agents")
 
 FLUSH_SECONDS = 0.1
 SMALL_ANSWER = 2000
 BEAT_SECONDS = 1.0
+# All in one statement, so that words reach their readers after one trip to the database.
+WRITE = text("""
+    WITH beat AS (
+        UPDATE agent_runs SET heard_at = now() WHERE id = :run_id AND attempt = :attempt AND state = 'running'
+        RETURNING is_stop_wanted
+    ), written AS (
+        INSERT INTO agent_run_events (run_id, number, kind, detail)
+        SELECT :run_id, event.number, event.kind, event.detail
+        FROM beat, jsonb_to_recordset(CAST(:events AS jsonb)) AS event(number bigint, kind text, detail jsonb)
+    )
+    SELECT is_stop_wanted, set_config('synchronous_commit', :durability, true), pg_notify(:channel, :topic) FROM beat
+""")
 LOST_WORKER = (
     "The worker was stopped while the model was writing. What had been written is kept, and the model was not asked "
     "again by itself, so that nothing is paid twice."
@@ -259,27 +272,18 @@ class _Runner:
         self._write(("step", {"text": text}))
 
     def _write(self, *events: tuple[str, dict[str, Any]]) -> None:
-        """Writes events and a sign of life in one short transaction. Raises _Stopped and _TakenOver."""
-        with db.engine.begin() as connection:
-            if all(kind == "text" for kind, _ in events):
-                # What people watch need not wait for the disk: the whole answer follows, and is kept for sure.
-                connection.execute(text("SET LOCAL synchronous_commit TO off"))
-            beat = (
-                update(AgentRun)
-                .where(AgentRun.id == self._id, AgentRun.attempt == self._attempt, AgentRun.state == "running")
-                .values(heard_at=func.now())
-                .returning(AgentRun.is_stop_wanted)
-            )
-            row = connection.execute(beat).one_or_none()
-            if row is None:
-                raise _TakenOver
-            rows = []
-            for kind, detail in events:
-                self._number += 1
-                rows.append({"run_id": self._id, "number": self._number, "kind": kind, "detail": detail})
-            if rows:
-                connection.execute(insert(AgentRunEvent), rows)
-                note_news(connection, run_topic(self._id))
+        """Writes events and a sign of life, told to who waits for them. Raises _Stopped and _TakenOver."""
+        rows = []
+        for kind, detail in events:
+            self._number += 1
+            rows.append({"number": self._number, "kind": kind, "detail": detail})
+        # What people watch need not wait for the disk: the whole answer follows, and is kept for sure.
+        durability = "off" if all(kind == "text" for kind, _ in events) else "on"
+        values = {"run_id": self._id, "attempt": self._attempt, "events": json.dumps(rows), "durability": durability}
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            row = connection.execute(WRITE, {**values, **news_of(run_topic(self._id))}).one_or_none()
+        if row is None:
+            raise _TakenOver
         if row.is_stop_wanted:
             raise _Stopped
 

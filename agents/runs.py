@@ -111,6 +111,11 @@ def retry_run(run_id: int, way: Way) -> AgentRun:
     return run
 
 
+def find_state(run_id: int) -> str:
+    """Where a run is; "" when there is none."""
+    return db.session.scalar(select(AgentRun.state).where(AgentRun.id == run_id)) or ""
+
+
 def list_events(run_id: int, after: int = 0) -> list[AgentRunEvent]:
     """A run's events after a number, in order."""
     statement = select(AgentRunEvent).where(AgentRunEvent.run_id == run_id, AgentRunEvent.number > after)

@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, str] = {
     "errors": "What does an error cost, beside sentry-sdk and Bugsink?",
     "sign_ins": "Does everybody who signs in at once land in their own account?",
     "door": "Does the door tell who has an account?",
+    "streams": "How soon do a model's words arrive while a hundred streams are open?",
     "log_reader": "How fast is a long log read from its end?",
     "gates": "What does Lighthouse say of the pages?",
 }

@@ -5,6 +5,7 @@ A turn is one message and its answer. Whoever carries it out writes through a Tu
 
 from __future__ import annotations
 
+import json
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -12,14 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, select, text, update
 
 from conversation.facts import Fact
 from errors import Conflict, InputInvalid, NotFound, TooMany
 from extensions import db
 from lib.clean_text import clean_text, cut, one_line
 from models import AiCall, ChatTurn, ChatTurnEvent, Conversation
-from news import note_news
+from news import news_of, note_news
 
 LONGEST_MESSAGE = 8000
 MOST_IN_A_MINUTE = 30
@@ -32,6 +33,18 @@ ENDED = ("done", "stopped", "failed")
 WAITS_SECONDS = 120
 BEATS_SECONDS = 20
 BEAT_EVERY_SECONDS = 1.0
+# All in one statement, so that words reach their readers after one trip to the database.
+WRITE = text("""
+    WITH beat AS (
+        UPDATE chat_turns SET alive_until = now() + make_interval(secs => :beats)
+        WHERE id = :turn_id AND state = 'streaming' RETURNING is_stop_wanted
+    ), written AS (
+        INSERT INTO chat_turn_events (turn_id, number, kind, detail)
+        SELECT :turn_id, event.number, event.kind, event.detail
+        FROM beat, jsonb_to_recordset(CAST(:events AS jsonb)) AS event(number bigint, kind text, detail jsonb)
+    )
+    SELECT is_stop_wanted, set_config('synchronous_commit', :durability, true), pg_notify(:channel, :topic) FROM beat
+""")
 LOST = (
     "LUX was stopped while it was answering. What had come is kept, and nothing is paid twice. Send it again to retry."
 )
@@ -250,27 +263,16 @@ class TurnRecord:
 
     def _write(self, *events: tuple[str, Mapping[str, Any]], beats_seconds: int = BEATS_SECONDS) -> None:
         self._written_at = time.monotonic()
-        with db.engine.begin() as connection:
-            if all(kind == "text" for kind, _ in events):
-                # What people watch need not wait for the disk: the whole answer follows, and is kept for sure.
-                connection.execute(text("SET LOCAL synchronous_commit TO off"))
-            beat = (
-                update(ChatTurn)
-                .where(ChatTurn.id == self.turn_id, ChatTurn.state == "streaming")
-                .values(alive_until=_moment(beats_seconds))
-                .returning(ChatTurn.is_stop_wanted)
-            )
-            is_stop_wanted = connection.execute(beat).scalar_one_or_none()
-            if is_stop_wanted is None:
-                raise TurnStopped
-            rows = []
-            for kind, detail in events:
-                self._number += 1
-                rows.append({"turn_id": self.turn_id, "number": self._number, "kind": kind, "detail": detail})
-            if rows:
-                connection.execute(insert(ChatTurnEvent), rows)
-                note_news(connection, turn_topic(self.turn_id))
-        if is_stop_wanted:
+        rows = []
+        for kind, detail in events:
+            self._number += 1
+            rows.append({"number": self._number, "kind": kind, "detail": dict(detail)})
+        # What people watch need not wait for the disk: the whole answer follows, and is kept for sure.
+        durability = "off" if all(kind == "text" for kind, _ in events) else "on"
+        values = {"turn_id": self.turn_id, "beats": beats_seconds, "events": json.dumps(rows), "durability": durability}
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            row = connection.execute(WRITE, {**values, **news_of(turn_topic(self.turn_id))}).one_or_none()
+        if row is None or row.is_stop_wanted:
             raise TurnStopped
 
 

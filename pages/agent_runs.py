@@ -24,6 +24,7 @@ from agents.runs import (
     ENDED,
     Way,
     describe_brief,
+    find_state,
     get_run,
     list_events,
     list_runs,
@@ -248,20 +249,21 @@ def _stream(app: Flask, run_id: int, after: int, leave: Callable[[], None]) -> I
         with listener.waiting(run_topic(run_id)) as waiter:
             while True:
                 with app.app_context():
-                    state = get_run(run_id).state
-                    found = [(event.number, _message(event)) for event in list_events(run_id, after)]
-                yield from (message for _, message in found)
+                    found = [(event.number, event.kind, _message(event)) for event in list_events(run_id, after)]
+                    state = "" if found else find_state(run_id)
+                yield from (message for _, _, message in found)
                 after = found[-1][0] if found else after
-                if state in ENDED and not found:
+                if state in ENDED:
                     yield f"event: over\ndata: {json.dumps({'state': state})}\n\n"
                     return
-                if time.monotonic() > until and not (state in ENDED and found):
+                if any(kind == "end" for _, kind, _ in found):
+                    continue
+                if time.monotonic() > until:
                     return
                 if not found:
                     yield ": \n\n"
-                if state not in ENDED:
-                    leave()
-                    waiter.wait()
+                leave()
+                waiter.wait()
     finally:
         if is_held:
             places.release()
