@@ -3,7 +3,9 @@
 
 const attached = new WeakMap();
 
+// The promise is kept once all of them listen.
 export function attach(root = document) {
+  const loading = [];
   const found = [...root.querySelectorAll("[data-module]")];
   if (root instanceof Element && root.matches("[data-module]")) found.unshift(root);
   for (const element of found) {
@@ -12,9 +14,11 @@ export function attach(root = document) {
     for (const name of element.dataset.module.split(/\s+/)) {
       if (!name || names.has(name)) continue;
       names.add(name);
-      import(`./modules/${name}.js`).then((module) => module.default(element)).catch((error) => console.error(name, error));
+      const module = import(`./modules/${name}.js`).then((module) => module.default(element));
+      loading.push(module.catch((error) => console.error(name, error)));
     }
   }
+  return Promise.all(loading);
 }
 
 export function csrfToken() {

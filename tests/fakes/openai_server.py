@@ -5,6 +5,7 @@ with OpenAIServer() as server:
     server.answers = [{"subjects": [...]}]      # what it says, in order; the last one again and again
     server.moods = ["rate_limited", "ok"]       # how it behaves, in order; "ok" afterwards
     server.requests                             # the bodies that came
+    server.holds_after = 3                      # says no more than three pieces until server.released.set()
     server.answers = [{"text": "", "tool_calls": [{"name": "health", "arguments": "{}"}]}, "All is well."]
     server.answers = [obey]                     # tests/fakes/obedient.py: does whatever it reads
 """
@@ -51,6 +52,7 @@ class OpenAIServer:
         self.requests: list[dict[str, Any]] = []
         self.piece_delay_seconds = piece_delay_seconds
         self.piece_size = piece_size
+        self.holds_after: int | None = None
         self.released = threading.Event()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
@@ -221,7 +223,9 @@ def _make_handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
             pieces = [answer[i : i + server.piece_size] for i in range(0, len(answer), server.piece_size)]
             if mood in ("half_stream", "error_in_stream", "stall", "cut"):
                 pieces = pieces[: max(1, len(pieces) // 2)]
-            for piece in pieces:
+            for number, piece in enumerate(pieces):
+                if number == server.holds_after:
+                    server.released.wait(120)
                 yield _chunk({"content": piece}, None)
                 if server.piece_delay_seconds:
                     time.sleep(server.piece_delay_seconds)

@@ -45,6 +45,7 @@ def enter(open_browser: Callable[..., Page]) -> Callable[..., Page]:
 
 
 def say(page: Page, words: str) -> None:
+    expect(page.locator("[data-dock]")).not_to_have_attribute("aria-busy", "true")
     page.fill("#chat-message", words)
     page.keyboard.press("Enter")
 
@@ -71,8 +72,8 @@ def test_an_operator_asks_what_is_wrong_and_has_it_repaired(
 def test_a_stream_goes_on_after_a_reload_and_is_paid_once(
     start_lux: Callable[..., Lux], enter: Callable[..., Page]
 ) -> None:
-    with OpenAIServer(piece_delay_seconds=0.3) as server:
-        server.answers = [LONG]
+    with OpenAIServer() as server:
+        server.answers, server.holds_after = [LONG], 3
         lux = start_lux(OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url)
         page = enter(lux, role="marketer")
         page.keyboard.press("Control+j")
@@ -82,6 +83,7 @@ def test_a_stream_goes_on_after_a_reload_and_is_paid_once(
         expect(page.locator(".dock__said--lux")).to_have_attribute("aria-busy", "true")
         page.reload()
         expect(raw).to_contain_text("Spring is a good time")
+        server.released.set()
         expect(page.locator(".chat__text")).to_contain_text("good time to write.")
         expect(page.locator("[data-chat-cost]")).to_contain_text("$0.")
         assert len(server.requests) == 1
@@ -89,8 +91,8 @@ def test_a_stream_goes_on_after_a_reload_and_is_paid_once(
 
 
 def test_stop_keeps_what_has_come(start_lux: Callable[..., Lux], enter: Callable[..., Page]) -> None:
-    with OpenAIServer(piece_delay_seconds=0.3) as server:
-        server.answers = [LONG]
+    with OpenAIServer() as server:
+        server.answers, server.holds_after = [LONG], 3
         lux = start_lux(OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url)
         page = enter(lux, role="marketer", width=390)
         page.locator(".shell__bar [data-opens-dock]").click()

@@ -32,7 +32,7 @@ async function load(conversation) {
     const response = await fetch(`/ask/dock?${query}`, { headers: { "HX-Request": "true" } });
     if (!response.ok) throw new Error(response.status);
     dock.innerHTML = await response.text();
-    attach(dock);
+    await attach(dock);
   } catch {
     closeDock();
     toast("danger", "LUX did not answer. Press Ctrl J again in a moment.");
