@@ -16,7 +16,7 @@ from config import current_settings
 from errors import InputInvalid, NotFound
 from extensions import db
 from lib.clean_text import clean_text, one_line
-from lib.pictures import ENDINGS, Picture
+from lib.pictures import ENDINGS, Picture, PictureRefused, read_upload
 from models import Asset, Campaign
 
 PUBLIC_PATH = "/media/"
@@ -77,6 +77,14 @@ def asset_url(asset: Asset, *, is_svg: bool = False) -> str:
     """The public address, the same for ever; of a drawn picture that of its PNG, which mail and networks take."""
     ending = "png" if asset.kind == "drawn" and not is_svg else ENDINGS[asset.media_type]
     return f"{current_settings().lux_public_url}{PUBLIC_PATH}{asset.public_token}.{ending}"
+
+
+def read_picture(content: bytes) -> Picture:
+    """The picture of a file from outside. Raises InputInvalid."""
+    try:
+        return read_upload(content)
+    except PictureRefused as error:
+        raise InputInvalid({"file": str(error)}) from error
 
 
 def list_campaigns_with(asset: Asset, limit: int = 10) -> list[Campaign]:

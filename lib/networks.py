@@ -49,7 +49,10 @@ class Network:
 
 @dataclass(frozen=True)
 class AdFormat:
-    """An ad format: which texts it has, how many of each, how long each may be, and where its picture is shown."""
+    """An ad format: how many texts LUX writes of each kind, how long each may be, where its picture is shown.
+
+    A network refuses an ad with fewer texts than `fewest_…`, and takes up to `…_taken`.
+    """
 
     key: str
     label: str
@@ -58,6 +61,10 @@ class AdFormat:
     descriptions: int
     description_longest: int
     place: str = ""
+    fewest_headlines: int = 1
+    fewest_descriptions: int = 1
+    headlines_taken: int = 5
+    descriptions_taken: int = 5
 
 
 EMAIL_HEADER = Place("email_header", "E-mail header", 1200, 400)
@@ -80,10 +87,10 @@ NETWORKS = (
 )
 PLACES = (EMAIL_HEADER, *(one.place for one in NETWORKS), SQUARE)
 AD_FORMATS = (
-    AdFormat("google_search", "Google search ad", 5, 30, 3, 90),
+    AdFormat("google_search", "Google search ad", 5, 30, 3, 90, "", 3, 2, 15, 4),
     AdFormat("meta_feed", "Meta feed ad", 3, 40, 2, 125, "square"),
     AdFormat("linkedin_single", "LinkedIn single image ad", 3, 70, 2, 150, "linkedin"),
-    AdFormat("microsoft_search", "Microsoft search ad", 5, 30, 3, 90),
+    AdFormat("microsoft_search", "Microsoft search ad", 5, 30, 3, 90, "", 3, 2, 15, 4),
 )
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageCms, ImageOps, ImageSequence
 
-from errors import InputInvalid
-
 MOST_BYTES = 8_000_000
 MOST_PIXELS = 25_000_000
 MOST_FRAMES = 120
@@ -27,6 +25,10 @@ NO_SVG = "SVG files are not taken: one can carry scripts. Export it as PNG, or l
 BROKEN = "This picture is damaged: it cannot be read to its end."
 
 
+class PictureRefused(ValueError):
+    """The bytes are no picture that LUX takes; the text says why in one sentence or two."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture that LUX encoded itself, and a small one of it for grids."""
@@ -39,25 +41,25 @@ class Picture:
 
 
 def read_upload(content: bytes) -> Picture:
-    """The picture of a file from outside. Raises InputInvalid with the reason, before anything large is decoded."""
+    """The picture of a file from outside. Raises PictureRefused with the reason, before anything large is decoded."""
     if not content:
-        raise InputInvalid({"file": "Choose a picture."})
+        raise PictureRefused("Choose a picture.")
     if len(content) > MOST_BYTES:
-        raise InputInvalid({"file": f"This file has {len(content) / 1e6:.1f} MB. At most 8 MB are taken."})
+        raise PictureRefused(f"This file has {len(content) / 1e6:.1f} MB. At most 8 MB are taken.")
     kind = find_kind(content)
     if kind is None:
-        raise InputInvalid({"file": NO_SVG if b"<svg" in content[:4096].lower() else NO_PICTURE})
+        raise PictureRefused(NO_SVG if b"<svg" in content[:4096].lower() else NO_PICTURE)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=[kind]) as image:
                 return _encode(image, kind)
-    except InputInvalid:
+    except PictureRefused:
         raise
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
-        raise InputInvalid({"file": BROKEN}) from error
+        raise PictureRefused(BROKEN) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
-        raise InputInvalid({"file": _too_many()}) from error
+        raise PictureRefused(_too_many()) from error
 
 
 def find_kind(content: bytes) -> str | None:
@@ -93,13 +95,13 @@ def _encode(image: Image.Image, kind: str) -> Picture:
     frames = int(getattr(image, "n_frames", 1))
     pixels = image.width * image.height
     if pixels > MOST_PIXELS:
-        raise InputInvalid({"file": _too_many()})
+        raise PictureRefused(_too_many())
     if frames > 1 and kind == "GIF":
         if frames > MOST_FRAMES or pixels * frames > MOST_FRAME_PIXELS:
-            raise InputInvalid({"file": f"This animation is too long or too large: at most {MOST_FRAMES} pictures."})
+            raise PictureRefused(f"This animation is too long or too large: at most {MOST_FRAMES} pictures.")
         return _encode_animation(image)
     if frames > 1:
-        raise InputInvalid({"file": "An animation must be a GIF: mail programs show no other."})
+        raise PictureRefused("An animation must be a GIF: mail programs show no other.")
     image.load()
     still = _upright(image)
     has_alpha = "A" in still.getbands() and still.getchannel("A").getextrema() != (255, 255)

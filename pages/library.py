@@ -24,13 +24,14 @@ from creative.assets import (
     get_asset,
     list_assets,
     list_campaigns_with,
+    read_picture,
     restore_asset,
 )
 from creative.drawings import LAYOUTS, Design, add_drawings, draw, get_place, read_design
 from creative.palettes import PALETTES
 from errors import Conflict, InputInvalid
 from lib.networks import EMAIL_HEADER, PLACES
-from lib.pictures import ENDINGS, MOST_BYTES, read_upload
+from lib.pictures import ENDINGS, MOST_BYTES
 from lib.row_ids import read_id
 from models import ASSET_KINDS, Asset
 from pages.media import POLICY, send_picture
@@ -85,7 +86,7 @@ def upload() -> ResponseReturnValue:
     try:
         if request.content_length is not None and request.content_length > MOST_BYTES + ROOM_FOR_FIELDS:
             raise InputInvalid({"file": "This file is too large. At most 8 MB are taken."})
-        picture = read_upload(file.stream.read(MOST_BYTES + 1) if file is not None else b"")
+        picture = read_picture(file.stream.read(MOST_BYTES + 1) if file is not None else b"")
         asset = add_asset(
             name=form.get("name", "") or _name_of(file.filename if file is not None else ""),
             alt=form.get("alt", ""),

@@ -10,11 +10,11 @@ from agents.base import BriefExample, Check, Context
 from agents.parts.blocks import Block, Card, Cards, Facts, Table, Text
 from agents.parts.brief_fields import Ask, Key, Line, Link, Told, Words, choices_of, lines_of
 from agents.parts.documents import make_task
-from agents.parts.networks import AD_FORMATS, add_utm, get_ad_format
 from agents.parts.playbook_words import allow_link, brand_words, lowered, within
 from agents.parts.result_parts import Lines, Part, ShownFigure, make_figure, show_figures, show_lines
 from agents.sources.marketing import read_audience, read_brand, read_sources
 from agents.sources.readings import Reading, gather, make_reading, read_computed
+from lib.networks import AD_FORMATS, add_utm, get_ad_format
 
 # ── Ad copy ──
 

@@ -12,7 +12,6 @@ from agents.parts.blocks import Block, Card, Cards, Table, Text
 from agents.parts.brief_fields import Ask, Clean, Line, Told, Words, lines_of
 from agents.parts.checks import SUPERLATIVES, find_words
 from agents.parts.documents import make_task
-from agents.parts.networks import EMAIL_HEADER, NETWORKS
 from agents.parts.playbook_words import brand_words, lowered, within
 from agents.parts.report_tasks import cut
 from agents.parts.result_parts import (
@@ -31,6 +30,7 @@ from agents.sources.marketing import read_brand, read_campaigns
 from agents.sources.readings import Reading, counted, gather, make_reading, read_computed
 from campaigns.brand import get_brand
 from lib.contrast import contrast_ratio
+from lib.networks import EMAIL_HEADER, NETWORKS
 
 BLACK, WHITE = "#000000", "#ffffff"
 READABLE = 4.5
@@ -89,7 +89,7 @@ def _read_palette() -> Reading:
 
 
 def _read_sizes() -> Reading:
-    rows = [{"place": "E-mail header", "size": EMAIL_HEADER}]
+    rows = [{"place": "E-mail header", "size": EMAIL_HEADER.size}]
     rows += [{"place": one.label, "size": one.picture} for one in NETWORKS]
     return read_computed("sizes", "Sizes", {"sizes": rows}, "as the networks' help pages say")
 

@@ -10,11 +10,11 @@ from agents.base import BriefExample, Check, Context
 from agents.parts.blocks import Block, Card, Cards, Text
 from agents.parts.brief_fields import Ask, Clean, Key, Line, Link, Prose, Words
 from agents.parts.documents import make_task
-from agents.parts.networks import NETWORKS, add_utm, get_network
 from agents.parts.playbook_words import allow_link, brand_words, within
 from agents.parts.result_parts import Part
 from agents.sources.marketing import read_brand
 from agents.sources.readings import gather, read_computed
+from lib.networks import NETWORKS, add_utm, get_network
 
 
 class RepurposeBrief(Part):

@@ -12,12 +12,12 @@ from agents.base import BriefExample, Check, Context, Task
 from agents.parts.blocks import Block, Card, Cards, Text
 from agents.parts.brief_fields import Ask, Key, Line, Link, Prose, Told, Words, lines_of
 from agents.parts.documents import make_task
-from agents.parts.networks import NETWORKS, add_utm, get_network
 from agents.parts.playbook_words import allow_link, brand_words, tag_of, within
 from agents.parts.result_parts import Part
 from agents.sources.marketing import read_brand, read_campaigns, read_today
 from agents.sources.readings import gather, read_computed
 from config import current_settings
+from lib.networks import NETWORKS, add_utm, get_network
 
 WEEK_NETWORKS = ("linkedin", "instagram", "facebook", "linkedin", "instagram")
 

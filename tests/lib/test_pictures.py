@@ -7,15 +7,14 @@ import io
 import pytest
 from PIL import Image, ImageSequence
 
-from errors import InputInvalid
-from lib.pictures import LONGEST_SIDE, MOST_BYTES, NO_SVG, find_kind, read_upload
+from lib.pictures import LONGEST_SIDE, MOST_BYTES, NO_SVG, PictureRefused, find_kind, read_upload
 from tests.pictures import chunk, claimed_png, encoded, translucent
 
 
 def refusal(content: bytes) -> str:
-    with pytest.raises(InputInvalid) as caught:
+    with pytest.raises(PictureRefused) as caught:
         read_upload(content)
-    return str(caught.value.fields["file"])
+    return str(caught.value)
 
 
 @pytest.mark.parametrize(
