@@ -6,11 +6,12 @@ addresses; `exceptions` names views with a guard of their own. The order of rows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Flask, current_app, g, request, url_for
 from flask_login import current_user
+from werkzeug.exceptions import BadRequest
 from werkzeug.exceptions import NotFound as UnknownAddress
 from werkzeug.local import LocalProxy
 
@@ -272,6 +273,8 @@ def check_guard() -> None:
     guard = guard_of(request.endpoint)
     if guard is None or has_impossible_id(request.view_args or {}):
         raise UnknownAddress
+    if guard.uses_session and has_nul(request.args.values()):
+        raise BadRequest
     is_unsafe = request.method not in ("GET", "HEAD", "OPTIONS")
     if is_unsafe and guard.uses_session and request.headers.get("Sec-Fetch-Site", "none") not in OWN_SITE:
         raise NotAllowed(CROSS_SITE)
@@ -280,8 +283,14 @@ def check_guard() -> None:
 
 
 def has_impossible_id(arguments: Mapping[str, object]) -> bool:
-    """Whether an id in the address is larger than any row's."""
-    return any(isinstance(value, int) and value > LARGEST for value in arguments.values())
+    """Whether an id in the address is larger than any row's, or a name has a sign that no name has."""
+    too_large = any(isinstance(value, int) and value > LARGEST for value in arguments.values())
+    return too_large or has_nul(value for value in arguments.values() if isinstance(value, str))
+
+
+def has_nul(values: Iterable[str]) -> bool:
+    """Whether somebody asks with the one sign that PostgreSQL keeps no text with."""
+    return any("\0" in value for value in values)
 
 
 def guard_of(endpoint: str | None) -> Guard | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.security.forms import Form, list_all_forms
 from tests.security.house import House, open_house
 from tests.security.inputs import Inputs
 
@@ -31,6 +32,12 @@ def unchanged_house(request: pytest.FixtureRequest) -> Iterator[None]:
     if "house" in request.fixturenames:
         contents = request.getfixturevalue("house").contents
         contents.restore(contents.changed())
+
+
+@pytest.fixture(scope="module")
+def forms(house: House) -> list[Form]:
+    """Every form of every page, as the owner sees it."""
+    return list_all_forms(house)
 
 
 @pytest.fixture(scope="module")

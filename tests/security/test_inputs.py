@@ -9,15 +9,13 @@ from __future__ import annotations
 import io
 import json
 import urllib.parse
-from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from hypothesis import strategies as st
 
 from audience.rule_fields import FIELDS, OPERATORS
 from tests.campaigns.test_rendering import PAYLOADS as TAGS
-from tests.makers import soup
+from tests.security.forms import Form, list_forms
 from tests.security.house import House
 from tests.security.inputs import Inputs
 from tests.security.test_sql import PAYLOADS as STATEMENTS
@@ -154,44 +152,6 @@ def test_no_merge_tag_is_a_fault(house: House, inputs: Inputs) -> None:
             inputs.ask("marketer", "GET", f"{place}/{look}")
 
     inputs.try_all(st.lists(TAGGED, min_size=1, max_size=4), send)
-
-
-@dataclass(frozen=True)
-class Form:
-    """A form as a page shows it; `texts` are the fields whose values people choose."""
-
-    action: str
-    fields: dict[str, str]
-    texts: frozenset[str]
-
-
-def list_forms(house: House, addresses: list[str]) -> list[Form]:
-    """Each form of those pages once: several rows of a page have the same one."""
-    found: dict[tuple[str, frozenset[str]], Form] = {}
-    for address in addresses:
-        answer = house.ask("owner", "GET", address)
-        assert answer.status_code != 500, address
-        if answer.mimetype != "text/html":
-            continue
-        for form in soup(answer).find_all("form"):
-            if str(form.get("method", "get")).lower() != "post":
-                continue
-            fields = {
-                str(field["name"]): str(field.get("value", "") or "")
-                for field in form.find_all(["input", "select", "textarea", "button"])
-                if field.get("name")
-            }
-            fields.pop("csrf_token", None)
-            action = str(form.get("action") or address)
-            key = ("".join("0" if sign.isdigit() else sign for sign in action.partition("?")[0]), frozenset(fields))
-            found.setdefault(key, Form(action, fields, frozenset(fields)))
-    return list(found.values())
-
-
-@pytest.fixture(scope="module")
-def forms(house: House) -> list[Form]:
-    addresses = [address for _, address in house.scene.list_addresses() if not address.startswith(("/api/", "/o/"))]
-    return [form for form in list_forms(house, addresses) if form.fields]
 
 
 def test_the_forms_are_found(forms: list[Form]) -> None:

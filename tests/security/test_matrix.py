@@ -19,15 +19,22 @@ from flask import Flask
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from tests.security.house import PRINCIPALS, House
+from tests.fakes.oidc_provider import OidcProvider
+from tests.security.house import PRINCIPALS, House, open_house
 
 TABLE = Path(__file__).with_name("matrix.txt")
+# The same for sign in with Replit where it is set up; in matrix.txt it is not.
+REPLIT_TABLE = Path(__file__).with_name("matrix_replit.txt")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # What reading an address writes down, by address; contents.py names the columns that any look may write.
 NOTED_AT = {
     "public.click": {"tracking_events", "campaign_tallies", "contacts", "contact_events"},
     "public.opened": {"tracking_events", "campaign_tallies", "contacts", "contact_events"},
     "public.view": {"tracking_events"},
+    # A way to the provider and back is a row, and a way that nobody set out on is a refusal in the audit trail.
+    "replit_auth.login": {"replit_attempts"},
+    "replit_auth.authorized": {"audit_entries"},
+    "replit_auth.link": {"audit_entries"},
 }
 # What a principal writes down by being there: the use of a token belongs to the audit trail.
 NOTED_OF = {"token": {"audit_entries", "token_uses"}}
@@ -45,14 +52,14 @@ class Row:
     random: str
 
 
-def read_table() -> dict[Key, Row]:
+def read_table(path: Path = TABLE) -> dict[Key, Row]:
     rows: dict[Key, Row] = {}
-    for line in TABLE.read_text().splitlines():
+    for line in path.read_text().splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         method, endpoint, *words = line.split()
-        assert len(words) == len(PRINCIPALS) + 2, f"matrix.txt: a line has a word too many or too few: {line}"
-        assert (method, endpoint) not in rows, f"matrix.txt has two lines for {method} {endpoint}"
+        assert len(words) == len(PRINCIPALS) + 2, f"{path.name}: a line has a word too many or too few: {line}"
+        assert (method, endpoint) not in rows, f"{path.name} has two lines for {method} {endpoint}"
         rows[method, endpoint] = Row(dict(zip(PRINCIPALS, words, strict=False)), *words[-2:])
     return rows
 
@@ -97,16 +104,19 @@ class Asked:
 
 
 class Round:
-    """One walk over all addresses. `complaints` are what nobody may live with, `asked` is what was seen."""
+    """One walk over all addresses, or those of one area. `complaints` are what nobody may live with."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, area: str = "") -> None:
         self.house = house
+        self.area = area
         self.count = 0
         self.complaints: list[str] = []
         self.asked: dict[Key, Asked] = {}
 
     def walk(self) -> None:
         for rule, method in list_cases(self.house.app):
+            if not rule.endpoint.startswith(self.area):
+                continue
             key = (method, rule.endpoint)
             try:
                 seen = self.look(rule, method)
@@ -187,8 +197,7 @@ def test_every_address_has_its_line_and_every_line_its_address(house: House, wal
     assert not gone, f"matrix.txt has lines for addresses that are not on the map: {gone}"
 
 
-def test_everybody_gets_what_the_table_says(walked: Round, capsys: pytest.CaptureFixture[str]) -> None:
-    table = read_table()
+def list_unexpected(walked: Round, table: dict[Key, Row]) -> list[str]:
     unexpected = []
     for key, seen in walked.asked.items():
         if key not in table:
@@ -199,10 +208,36 @@ def test_everybody_gets_what_the_table_says(walked: Round, capsys: pytest.Captur
         unexpected += [
             f"{' '.join(key)}: {name}: {found[name]}, not {said[name]}" for name in said if found[name] != said[name]
         ]
+    return unexpected
+
+
+def tell(walked: Round, unexpected: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         summary = f"{len(walked.asked)} addresses, {walked.count} requests, {len(unexpected)} unexpected"
         sys.stdout.write(f"\nmatrix: {summary}\n")
+
+
+def test_everybody_gets_what_the_table_says(walked: Round, capsys: pytest.CaptureFixture[str]) -> None:
+    unexpected = list_unexpected(walked, read_table())
+    tell(walked, unexpected, capsys)
     assert unexpected == []
+
+
+def test_where_replit_is_set_up_its_addresses_do_what_their_table_says(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with OidcProvider() as provider:
+        replit = {"LUX_ENV": "development", "REPL_ID": provider.client_id, "ISSUER_URL": provider.issuer}
+        with open_house(database_url, **replit) as house:
+            walked = Round(house, "replit_auth.")
+            walked.walk()
+            asked = provider.asked("token")
+    table = read_table(REPLIT_TABLE)
+    lines = [write_line(key, one.cells, one.foreign, one.random) for key, one in walked.asked.items()]
+    assert set(table) == set(walked.asked), "\n".join(lines)
+    unexpected = list_unexpected(walked, table)
+    tell(walked, unexpected, capsys)
+    assert (unexpected, walked.complaints, asked) == ([], [], [])
 
 
 def test_reading_and_being_refused_change_nothing_and_nothing_fails(walked: Round) -> None:

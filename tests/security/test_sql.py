@@ -57,6 +57,14 @@ PAYLOADS = (
     "a\u2028b",
     "' || pg_read_file('/etc/passwd') || '",
 )
+# Lists with filters of their own.
+WITH_ALL_ARGUMENTS = {
+    "contacts.index",
+    "campaigns.index",
+    "diagnostics.groups",
+    "diagnostics_logs.index",
+    "audit.index",
+}
 # What a database tells when a word became part of a statement.
 TOLD = ("syntax error", "psycopg", "sqlalchemy", "SELECT ", "password_hash", "$argon2", "root:x:0")
 
@@ -100,6 +108,18 @@ def test_no_argument_of_any_page_becomes_part_of_a_statement(house: House, first
         "SELECT count(*) FROM error_groups WHERE title LIKE '%%SQL%%'"
     ).fetchone()
     assert errors == (0,)
+
+
+@pytest.mark.parametrize("word", ["\x00", "a\x00b"])
+def test_a_nul_alone_in_an_argument_brings_no_page_down(house: House, word: str) -> None:
+    """Alone, for beside a wrong argument it would not get as far as the database."""
+    for rule in list_reads(house):
+        for name in ARGUMENTS if rule.endpoint in WITH_ALL_ARGUMENTS else ("q", "after", "state", "endpoint"):
+            answer = house.ask("owner", "GET", house.address_of(rule), query_string={name: word})
+            assert answer.status_code < 500 or answer.mimetype == "application/health+json", (rule.rule, name)
+    for name in ("q", "endpoint", "severity"):
+        answer = house.ask("token", "GET", "/api/diagnostics/errors", query_string={name: word})
+        assert answer.status_code == 400
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
