@@ -20,7 +20,7 @@ from agents.tasks.campaign.checks import check_campaign_words
 from agents.tasks.campaign.context import USUAL_TIME
 from campaigns.mail_brand import get_mail_brand
 from campaigns.rendering import render_campaign
-from tests.agents.test_campaign_checks import LINK, make_context
+from tests.agents.tasks.campaign.test_checks import LINK, make_context
 from tests.fakes.openai_server import GOOD_CAMPAIGN
 
 EVIL = ("steal.evil.co.uk", "203.0.113.9", "evil。com")
