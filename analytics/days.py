@@ -102,6 +102,15 @@ def list_day_rows(period: Period) -> list[DayRow]:
     return rows
 
 
+def list_each_day(period: Period) -> dict[str, dict[date, int]]:
+    """Every series by day; days on which nothing happened are left out."""
+    found = _sums(period)
+    return {
+        name: {day: count for (day, kind, actor), count in found.items() if (kind, actor) == pair}
+        for name, pair in SERIES.items()
+    }
+
+
 def sum_weeks(starts: Iterable[date], zone: str) -> dict[str, list[int]]:
     """Whole weeks by their first days, for the forecast."""
     begins = list(starts)

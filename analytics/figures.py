@@ -57,6 +57,9 @@ class GroupRow:
 
 
 NAMES = [field.name for field in fields(Sums)]
+FINE_BELOW = 0.1
+# More unsubscribes are not good news.
+BAD_WHEN_UP = {"left"}
 SHARES = (
     ("delivered", "Delivered", "sent", "tried"),
     ("opened", "Opened by people", "opens_human", "sent"),
@@ -90,6 +93,16 @@ def list_figures(now: Sums, before: Sums) -> list[Figure]:
         )
         for key, label, part, whole in SHARES
     ]
+
+
+def percent_shown(share: float) -> float:
+    """A share as percent, rounded as it is shown: to two digits below ten percent, else to one."""
+    return round(100 * share, 2 if share < FINE_BELOW else 1)
+
+
+def points_shown(difference: float) -> float:
+    """A difference of shares in points, rounded as it is shown."""
+    return round(100 * difference, 2)
 
 
 def list_funnel(period: Period, sums: Sums) -> list[tuple[str, int, float | None]]:

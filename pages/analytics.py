@@ -20,6 +20,8 @@ from analytics.conversion_figures import (
 )
 from analytics.days import DayRow, find_summed_at, list_day_rows
 from analytics.figures import (
+    BAD_WHEN_UP,
+    FINE_BELOW,
     Figure,
     count_new_contacts,
     has_launched,
@@ -28,6 +30,8 @@ from analytics.figures import (
     list_figures,
     list_funnel,
     list_segment_rows,
+    percent_shown,
+    points_shown,
     sum_period,
 )
 from analytics.links import list_link_rows
@@ -45,8 +49,6 @@ page = Blueprint("analytics", __name__)
 MOST_ROWS = 10
 HEAT_STEPS = 9
 MOST_LABELS = 5
-# More unsubscribes are not good news.
-BAD_WHEN_UP = {"left"}
 
 
 @page.get("/")
@@ -133,6 +135,7 @@ def _gather(period: Period) -> dict[str, object]:
         "summed_at": summed[0].astimezone(ZoneInfo(period.zone)) if summed else None,
         "is_summed": summed is not None and summed[1],
         "number": format_number,
+        "percent": _percent,
         "csv": {key: url_for("analytics.table", table=key, **given) for key in TABLES},
     }
 
@@ -153,11 +156,11 @@ def _tell(figure: Figure) -> tuple[str, str, str]:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2f}" if share < 0.1 else f"{100 * share:.1f}"
+    return f"{percent_shown(share):.{2 if share < FINE_BELOW else 1}f}"
 
 
 def _points(difference: float) -> str:
-    return f"{100 * difference:+.2f}".replace("-", "−")
+    return f"{points_shown(difference):+.2f}".replace("-", "−")
 
 
 def _draw_days(rows: list[DayRow]) -> tuple[Chart, Chart]:

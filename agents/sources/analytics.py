@@ -1,23 +1,35 @@
-"""What the analytics agent reads: sums by SQL, statistics by lib/proportions.py and lib/trends.py."""
+"""What the analytics agent reads: the figures of the Analytics page, and what stands out of the days."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
 from agents.sources.readings import FEWEST_SENT, Reading, make_reading, percent_of
-from campaigns.figures import PERIOD_DAYS, Total, sum_period
+from analytics.conversion_figures import count_conversions, sum_value
+from analytics.days import list_each_day
+from analytics.figures import (
+    BAD_WHEN_UP,
+    Figure,
+    Sums,
+    count_new_contacts,
+    list_figures,
+    percent_shown,
+    points_shown,
+    sum_period,
+)
+from analytics.outlook import AHEAD, WEEKS, list_outlooks
+from analytics.periods import Period, read_period
 from config import current_settings
 from extensions import db
 from lib.clean_text import one_line
-from lib.proportions import compare, wilson
-from lib.trends import OUTLYING_Z, forecast, modified_z
-from models import Campaign, CampaignTally, Contact, IntakeBody, Message, TrackingEvent
+from lib.trends import OUTLYING_Z, modified_z
+from models import Campaign, CampaignTally, Contact, IntakeBody
 
-DAYS, LOOKED_AT, WEEKS, AHEAD = 56, 14, 12, 4
+DAYS, LOOKED_AT = 56, 14
 SERIES = {
     "sent": "Messages sent",
     "opens": "Opens by people",
@@ -29,31 +41,27 @@ SERIES = {
 
 
 def read_periods() -> Reading:
-    """Four weeks beside the four before: shares with their intervals, and whether the change is more than chance."""
-    now = datetime.now(UTC)
-    this, before = sum_period(now), sum_period(now, 1)
-    kpis = [
-        _share_row("Delivered", (this.sent, _tried(this)), (before.sent, _tried(before))),
-        _share_row("Opened", (this.opened, this.sent), (before.opened, before.sent)),
-        _share_row("Clicked", (this.clicked, this.sent), (before.clicked, before.sent)),
-    ]
-    since, earlier = now - timedelta(days=PERIOD_DAYS), now - timedelta(days=2 * PERIOD_DAYS)
-    added = db.session.execute(
-        select(
-            func.count().filter(Contact.created_at >= since),
-            func.count().filter(Contact.created_at >= earlier, Contact.created_at < since),
-        )
-    ).one()
+    """The four weeks of the Analytics page beside those before: the same shares, intervals and tests."""
+    period = read_period("", "", "", current_settings().timezone)
+    now, before = sum_period(period), sum_period(period.before())
+    earlier = {one.key: one for one in list_figures(before, Sums())}
+    kpis = [_share_row(one, earlier[one.key]) for one in list_figures(now, before)]
+    worth = sum_value(period)
     volumes = {
-        "sent": this.sent,
+        "sent": now.sent,
         "sent_before": before.sent,
-        "new_contacts": added[0],
-        "new_contacts_before": added[1],
+        "new_contacts": count_new_contacts(period),
+        "new_contacts_before": count_new_contacts(period.before()),
+        "conversions": count_conversions(period),
+        "conversions_before": count_conversions(period.before()),
+        "conversions_worth": " + ".join(f"{value:,.2f} {currency}" for currency, value in sorted(worth.items())),
     }
-    facts = {"kpis": kpis, "volumes": volumes, "period": f"the last {PERIOD_DAYS} days beside the {PERIOD_DAYS} before"}
-    value = f"{this.sent:,} messages in {PERIOD_DAYS} days, {before.sent:,} before"
+    days = f"{period.first:%Y-%m-%d} to {period.last:%Y-%m-%d} beside the {period.days} days before"
+    facts = {"kpis": kpis, "volumes": volumes, "period": days}
+    value = f"{now.sent:,} messages in {period.days} days, {before.sent:,} before"
     how = "intervals of 95% by Wilson and Newcombe, the test of two shares; opens and clicks of people only"
-    return make_reading("periods", "Two periods", value, facts, source="/", coverage=min(1.0, this.sent / 200), how=how)
+    coverage = min(1.0, now.sent / 200)
+    return make_reading("periods", "Two periods", value, facts, source="/analytics/", coverage=coverage, how=how)
 
 
 def read_anomalies() -> Reading:
@@ -62,7 +70,7 @@ def read_anomalies() -> Reading:
     today = datetime.now(ZoneInfo(zone)).date()
     days = [today - timedelta(days=DAYS - at) for at in range(DAYS)]
     found: list[dict[str, Any]] = []
-    series = read_days(days[0], zone)
+    series = read_days(days[0], days[-1], zone)
     for key, label in SERIES.items():
         row = [float(series[key].get(day, 0)) for day in days]
         for at in range(DAYS - LOOKED_AT, DAYS):
@@ -84,33 +92,17 @@ def read_anomalies() -> Reading:
 
 
 def read_forecast() -> Reading:
-    """Twelve whole weeks and the four to come, each with its range."""
-    zone = current_settings().timezone
-    today = datetime.now(ZoneInfo(zone)).date()
-    monday = today - timedelta(days=today.weekday())
-    starts = [monday - timedelta(weeks=WEEKS - at) for at in range(WEEKS)]
-    series = read_days(starts[0], zone)
+    """Twelve whole weeks and the four to come, each with its range, as on the Analytics page."""
     rows: list[dict[str, Any]] = []
-    for key in ("contacts", "sent", "clicks"):
-        weekly = [sum(series[key].get(start + timedelta(days=at), 0) for at in range(7)) for start in starts]
-        # Weeks before the first event are not weeks without events.
-        while weekly and not weekly[0]:
-            weekly.pop(0)
-        ranges = forecast([float(one) for one in weekly], AHEAD)
-        for at, one in enumerate(ranges or []):
-            rows.append(
-                {
-                    "what": SERIES[key],
-                    "week_of": f"{monday + timedelta(weeks=at):%Y-%m-%d}",
-                    "low": round(one.low),
-                    "mean": round(one.mean),
-                    "high": round(one.high),
-                }
-            )
+    for outlook in list_outlooks(current_settings().timezone):
+        for week, one in outlook.ahead:
+            numbers = {"low": round(one.low), "mean": round(one.mean), "high": round(one.high)}
+            rows.append({"what": outlook.label, "week_of": f"{week:%Y-%m-%d}", **numbers})
     facts = {"forecast": rows, "weeks_read": WEEKS, "weeks_ahead": AHEAD}
     value = f"{len(rows)} figures" if rows else "too few whole weeks"
     how = "a straight line through whole weeks, with its prediction interval of 95%"
-    return make_reading("forecast", "Forecast", value, facts, coverage=min(1.0, len(rows) / (3 * AHEAD)), how=how)
+    coverage = min(1.0, len(rows) / (3 * AHEAD))
+    return make_reading("forecast", "Forecast", value, facts, source="/analytics/", coverage=coverage, how=how)
 
 
 def read_campaigns_under_way() -> Reading:
@@ -136,21 +128,23 @@ def read_campaigns_under_way() -> Reading:
     )
 
 
-def read_days(first: date, zone: str) -> dict[str, dict[date, int]]:
-    """Each series by day, in the house's time zone."""
-    since = datetime(first.year, first.month, first.day, tzinfo=ZoneInfo(zone))
+def read_days(first: date, last: date, zone: str) -> dict[str, dict[date, int]]:
+    """Each series by day, in the house's time zone; messages and events from the sums of the Analytics page."""
+    period = Period(first, last, zone)
+    sums = list_each_day(period)
 
-    def by_day(column: Any, *conditions: Any) -> dict[date, int]:
+    def by_day(column: Any) -> dict[date, int]:
         day = func.date(func.timezone(zone, column))
-        rows = db.session.execute(select(day, func.count()).where(column >= since, *conditions).group_by(day))
-        return {row[0]: int(row[1]) for row in rows}
+        within = column >= period.begins_at, column < period.ends_at
+        return {
+            row[0]: int(row[1]) for row in db.session.execute(select(day, func.count()).where(*within).group_by(day))
+        }
 
-    human = TrackingEvent.actor == "human"
     return {
-        "sent": by_day(Message.finished_at, Message.state == "sent"),
-        "opens": by_day(TrackingEvent.at, TrackingEvent.kind == "open", human),
-        "clicks": by_day(TrackingEvent.at, TrackingEvent.kind == "click", human),
-        "left": by_day(TrackingEvent.at, TrackingEvent.kind == "unsubscribe"),
+        "sent": sums["sent"],
+        "opens": sums["opened"],
+        "clicks": sums["clicked"],
+        "left": sums["left"],
         "contacts": by_day(Contact.created_at),
         "bodies": by_day(IntakeBody.received_at),
     }
@@ -163,24 +157,21 @@ def describe_share(row: dict[str, Any]) -> str:
     return f"{row['percent']}% ({row['low']}–{row['high']}%)"
 
 
-def _share_row(name: str, now: tuple[int, int], before: tuple[int, int]) -> dict[str, Any]:
-    share, change = wilson(*now), compare(before, now)
-    row: dict[str, Any] = {"kpi": name, "of": now[1], "percent": percent_of(*now)}
-    row |= {"low": _percent(share.low) if share else None, "high": _percent(share.high) if share else None}
-    row["before_percent"] = percent_of(*before)
-    row["change_points"] = _percent(change.difference) if change else None
-    row["change_low"] = _percent(change.low) if change else None
-    row["change_high"] = _percent(change.high) if change else None
-    row["is_more_than_chance"] = "yes" if change and change.is_significant else "no"
-    return row
-
-
-def _percent(share: float) -> float:
-    return round(100 * share, 1)
-
-
-def _tried(total: Total) -> int:
-    return total.sent + total.failed + total.unknown
+def _share_row(figure: Figure, before: Figure) -> dict[str, Any]:
+    share, change = figure.share, figure.change
+    return {
+        "kpi": figure.label,
+        "of": figure.of,
+        "percent": percent_shown(share.value) if share else None,
+        "low": percent_shown(share.low) if share else None,
+        "high": percent_shown(share.high) if share else None,
+        "before_percent": percent_shown(before.share.value) if before.share else None,
+        "change_points": points_shown(change.difference) if change else None,
+        "change_low": points_shown(change.low) if change else None,
+        "change_high": points_shown(change.high) if change else None,
+        "is_more_than_chance": "yes" if change and change.is_significant else "no",
+        "is_worse": "yes" if change and (change.difference < 0) != (figure.key in BAD_WHEN_UP) else "no",
+    }
 
 
 def _launched_since(first: date, zone: str) -> dict[str, str]:

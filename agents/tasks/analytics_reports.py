@@ -26,6 +26,7 @@ def _complete_periods(_brief: LookBrief, context: Context, answer: ReportAnswer)
         make_figure(
             "New contacts", volumes["new_contacts"], "periods", note=f"{volumes['new_contacts_before']:,} before"
         ),
+        make_figure("Conversions", volumes["conversions"], "periods", note=f"{volumes['conversions_before']:,} before"),
     ]
     rows = [
         (one["kpi"], describe_share(one), shown(one["before_percent"], "%"), _change(one), one["is_more_than_chance"])
@@ -86,7 +87,9 @@ def _tell_change(one: dict[str, Any]) -> Finding:
         f"{one['kpi']} {way} from {one['before_percent']}% to {one['percent']}% of {one['of']:,}. The change is "
         f"{_change(one)} points, more than chance alone."
     )
-    do = "Find out what was different, and keep it." if way == "rose" else "Look at the newest campaigns one by one."
+    do = "Look at the newest campaigns one by one."
+    if one["is_worse"] == "no":
+        do = "Find out what was different, and keep it."
     return Finding(title=cut(f"{one['kpi']} {way}"), what=what, do=do)
 
 

@@ -85,11 +85,11 @@ def playbook(_brief: DoBrief, context: Context) -> DoAnswer:
             f"{audience['quiet_or_lost']:,} subscribers were not seen for three months. The retention agent drafts it."
         )
         steps.append(Step(title="Ask the quiet ones", why=why))
-    changed = [one for one in facts["kpis"] if one["is_more_than_chance"] == "yes" and (one["change_points"] or 0) < 0]
+    changed = [one for one in facts["kpis"] if one["is_more_than_chance"] == one["is_worse"] == "yes"]
     steps += [
         Step(
             title=f"Look into “{one['kpi']}”",
-            why=f"It fell from {one['before_percent']}% to {one['percent']}%, more than chance.",
+            why=f"It went from {one['before_percent']}% to {one['percent']}%, more than chance.",
         )
         for one in changed
     ]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import insert
 
+from analytics.days import sum_days
 from audience.segments import add_segment
 from campaigns.brand import BrandLink, BrandValues, change_brand
 from campaigns.drafting import add_campaign
@@ -89,6 +90,7 @@ def seed_shop() -> None:
             )
         )
     db.session.commit()
+    sum_days()
 
 
 def seed_software() -> None:
@@ -113,6 +115,7 @@ def seed_software() -> None:
         _send(f"{ORDER[:100]} {n}", segment.id, ids[: 25 + n], now - timedelta(days=20 * (n + 1)), n)
     db.session.add(ContactEvent(contact_id=ids[0], kind="form", source="Form", detail={"message": ORDER}))
     db.session.commit()
+    sum_days()
 
 
 def seed_club() -> None:
