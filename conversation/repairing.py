@@ -68,7 +68,7 @@ def tell_report(report: Mapping[str, Any]) -> Fact:
 def _tell_result(result: Mapping[str, Any]) -> str:
     diagnosis = result["diagnosis"]
     group_id = result["group_id"]
-    name = f"[Error group {group_id}](/diagnostics/groups/{group_id})" if group_id else "The database"
+    name = f"[Error group {group_id}](/diagnostics/groups/{group_id})" if group_id else "The system"
     parts = [f"{name}: {quote_words(str(diagnosis.get('cause') or 'not diagnosed'), 300)}"]
     parts += [f"- {_tell_action(action)}" for action in result["actions"][:4]]
     if not result["actions"]:
@@ -109,8 +109,8 @@ def _cards(report: Mapping[str, Any], results: list[Mapping[str, Any]]) -> tuple
     return tuple(
         Card(
             "A step waits for your approval",
-            f"Error group {one['group_id']}",
-            url=f"/diagnostics/groups/{one['group_id']}",
+            f"Error group {one['group_id']}" if one["group_id"] else "For the system as a whole",
+            url=f"/diagnostics/groups/{one['group_id']}" if one["group_id"] else "/diagnostics/repairs/",
         )
         for one in waiting[:3]
     )

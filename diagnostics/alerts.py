@@ -9,6 +9,7 @@ from email.utils import format_datetime, make_msgid, parseaddr
 
 from sqlalchemy import and_, func, or_, select
 
+from campaigns.channel_states import find_pause_reason
 from channels import find_channel
 from channels.base import Parcel, send
 from config import current_settings
@@ -34,6 +35,9 @@ def send_error_digest() -> int:
     shows the same. Raises ChannelError when the mail server refuses.
     """
     _note_spikes()
+    if find_pause_reason("email") is not None:
+        # What is due waits with the queue: each refused sign-in would bring a lock-out nearer.
+        return 0
     groups = _take_due()
     people = _list_people()
     settings = current_settings()

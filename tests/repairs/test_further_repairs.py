@@ -23,6 +23,7 @@ from accounts.webhook_credentials import add_credential
 from ai import ModelFailed, Question, ask, find_circuit_wait
 from auto_repair_service import approve_step, start_repair, undo
 from campaigns.channel_states import find_pause_reason, pause_channel
+from diagnostics.alerts import send_error_digest
 from diagnostics.health import run_slow_checks
 from error_groups import change_group_state, get_group
 from error_logger import error_logger
@@ -115,7 +116,11 @@ def test_a_paused_channel_is_not_asked_and_resumed_only_when_the_sign_in_is_take
         settings = {"SMTP_URL": server.url("timeout=5", user="lux:right@"), "MAIL_FROM": "Lumen <hello@lumen.example>"}
         with inside(make_app, **settings):
             pause_channel("email", "The mail server refused the sign-in.")
+            makers.make_user(role="owner")
+            error_logger().capture(ValueError("broken"), place="task a")
+            newest_group()
             run_slow_checks()
+            assert send_error_digest() == 0
             # Each refused sign-in would bring a lock-out nearer.
             assert server.connections == 0
             action = action_of(find_result("mail-channel-paused"), "resume_channel")
