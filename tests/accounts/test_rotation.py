@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pyotp
 import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, text
+from sqlalchemy import String, Text, select, text
 
 from accounts import rotation
 from accounts.encryption import Undecryptable, decrypt
@@ -23,7 +23,7 @@ from campaigns.launching import launch_campaign, start_campaign
 from campaigns.sending import send_due_messages
 from channels.outbox import get_outbox_message, list_outbox_messages
 from config import child_environment, current_settings
-from extensions import db
+from extensions import Model, db
 from models import ReplitOAuth, SecondFactor, WebhookCredential
 from tests import makers
 from tests.fakes.oidc_provider import OidcProvider
@@ -31,6 +31,9 @@ from tests.replit_scene import sign_in as sign_in_with_replit
 from tests.servers import ROOT, Lux
 
 SignIn = Callable[..., FlaskClient]
+# These encrypt whatever they are given.
+OWN_FILES = ("encryption.py", "rotation.py")
+MODELS = {mapper.class_.__name__ for mapper in Model.registry.mappers}
 OLD = "the-former-session-secret-0123456789abcdef"
 NEW = "the-newest-session-secret-0123456789abcdef"
 MAIL = {"MAIL_FROM": "Lumen Tea <hello@lumen.example>", "POSTAL_ADDRESS": "Lumen Tea, 1 Harbour Street"}
@@ -173,19 +176,55 @@ def test_the_day_of_the_change_is_remembered(make_app: Callable[..., Flask], emp
         assert NEW not in stored
 
 
-def test_every_file_that_encrypts_has_its_columns_in_the_list() -> None:
-    tables = {key.class_.__tablename__ for key, _ in COLUMNS}
-    paths = [path for folder in ("accounts", "publishing") for path in Path(ROOT / folder).glob("*.py")]
-    files = {path.name for path in paths if re.search(r"\bencrypt\(", path.read_text())}
-    assert files == {
-        "encryption.py",
-        "rotation.py",
-        "replit_attempts.py",
-        "replit_tokens.py",
-        "second_factor.py",
-        "webhooks.py",
-    }, "a new one: add its columns to COLUMNS, then its name here"
-    assert tables == {"second_factors", "replit_oauth", "replit_attempts", "outgoing_webhooks"}
+def columns_that_are_encrypted() -> set[str]:
+    """The names under which what encrypt() gave is kept, in all of LUX: keywords, attributes, keys."""
+    names: set[str] = set()
+    for path in sorted(ROOT.rglob("*.py")):
+        top = path.relative_to(ROOT).parts[0]
+        if top.startswith(".") or top in ("tests", "benchmarks", "migrations", "var") or path.name in OWN_FILES:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        uses = sum(is_encrypting(node) for node in ast.walk(tree))
+        found = [name for node in ast.walk(tree) for name, value in kept_in(node) if holds_encrypted(value)]
+        assert bool(uses) == bool(found), f"{path}: keep what encrypt() gives in a column by its name"
+        names.update(found)
+    return names
+
+
+def is_encrypting(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "encrypt"
+
+
+def holds_encrypted(value: ast.AST) -> bool:
+    return any(is_encrypting(node) for node in ast.walk(value))
+
+
+def kept_in(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """What a node gives a name to: a keyword of a row, with its model's name, an attribute of one, a key of values."""
+    if isinstance(node, ast.Call):
+        model = f"{node.func.id}." if isinstance(node.func, ast.Name) and node.func.id in MODELS else ""
+        yield from ((f"{model}{word.arg}", word.value) for word in node.keywords if word.arg)
+    elif isinstance(node, ast.Assign):
+        yield from ((target.attr, node.value) for target in node.targets if isinstance(target, ast.Attribute))
+    elif isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        yield from ((str(key.value), value) for key, value in pairs if isinstance(key, ast.Constant))
+
+
+def test_every_column_that_is_encrypted_anywhere_is_rotated() -> None:
+    listed = [column for _, columns in COLUMNS for column in columns]
+    rotated = {column.key for column in listed} | {f"{column.class_.__name__}.{column.key}" for column in listed}
+    found = columns_that_are_encrypted()
+    assert len(found) > 5
+    assert "OutgoingWebhook.secret" in found
+    assert found <= rotated, "a new one: add its column to COLUMNS"
+
+
+def test_every_column_that_is_rotated_is_a_column_of_text() -> None:
+    for key, columns in COLUMNS:
+        for column in columns:
+            assert column.class_ is key.class_
+            assert isinstance(column.type, String | Text), column
 
 
 def test_a_webhook_credential_is_changed_with_both_alive_in_between(app: Flask, sign_in: SignIn) -> None:
