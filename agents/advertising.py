@@ -13,5 +13,5 @@ AGENT = Agent(
     icon="target",
     tasks=(MEDIA_PLAN, AD_COPY, AD_AUDIENCES, PACING),
     reads=("the brand page", "segments and their sizes", "sources of contacts", "budgets that you give"),
-    feeds=("plans, ads and audiences as documents",),
+    feeds=("ad plans with the networks’ files", "audiences as hashed addresses", "documents"),
 )

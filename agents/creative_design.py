@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agents.base import Agent
-from agents.tasks.creative import BRAND_CHECK, CONCEPTS, GRAPHIC, HEADER
+from agents.tasks.brand_check import BRAND_CHECK
+from agents.tasks.creative import CONCEPTS, GRAPHIC, HEADER
 
 AGENT = Agent(
     key="creative_design",
@@ -11,6 +12,6 @@ AGENT = Agent(
     verb_line="Turns a brief into concepts and checked artwork",
     icon="palette",
     tasks=(CONCEPTS, HEADER, GRAPHIC, BRAND_CHECK),
-    reads=("the brand page and its colour", "sizes of networks", "texts and colours that you paste"),
-    feeds=("briefs for designers and checks as documents",),
+    reads=("the brand page and its colour", "sizes of networks", "texts and colours that you paste", "pictures"),
+    feeds=("pictures in each network’s size", "briefs for designers and checks as documents"),
 )

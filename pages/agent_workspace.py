@@ -25,10 +25,12 @@ from campaigns.audience_count import AudienceCount, count_audience
 from campaigns.brand import get_brand, list_links, measure_brand
 from campaigns.figures import list_recent_campaigns
 from config import current_settings
+from creative.assets import list_assets
 from errors import NotAllowed, NotFound
 from models import AgentRun, AgentRunVersion
 
 VIEWS = ("draft", "edit", "diff", "preview")
+MOST_PICTURES = 100
 MOST_CAMPAIGNS = 100
 RUN_STATUS = {
     "waiting": ("running", "In the queue"),
@@ -178,6 +180,9 @@ def _options_of(task: Task[Any, Any]) -> dict[str, list[tuple[str, str]]]:
         elif kind == "campaign":
             campaigns = list_recent_campaigns(MOST_CAMPAIGNS)
             options[field.name] = [("", "All of them"), *((str(one.id), one.name) for one in campaigns)]
+        elif kind == "picture":
+            pictures = list_assets(limit=MOST_PICTURES)
+            options[field.name] = [("", "None"), *((str(one.id), one.name) for one in pictures)]
     return options
 
 

@@ -26,7 +26,7 @@ LARGEST_CENTS = 10_000_000_000
 GONE = "There is no such plan."
 # A cell that begins like this is a formula to a spreadsheet; the networks' files have no way to say that it is text.
 FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-HTTP = re.compile(r"https?://[^\s<>\"'`\\]+\.[^\s<>\"'`\\]+|https?://localhost[^\s<>\"'`\\]*")
+HTTP = re.compile(r"https?://[^\s<>\"'`\\]+")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from agents.actions import (
+    add_asset,
     apply_repair,
+    draft_ad_plan,
     draft_email_campaign,
     draft_segment,
     pause_campaign,
@@ -23,6 +25,8 @@ from errors import InputInvalid, NotFound
 ACTIONS: list[Action[Any]] = [
     draft_segment.ACTION,
     draft_email_campaign.ACTION,
+    add_asset.ACTION,
+    draft_ad_plan.ACTION,
     pause_campaign.ACTION,
     reschedule_campaign.ACTION,
     retry_campaign.ACTION,

@@ -93,7 +93,27 @@ class Rules:
     title: str = ""
 
 
-Block = Text | Facts | Figures | Table | Cards | Rules
+@dataclass(frozen=True)
+class Picture:
+    """A picture by its address within LUX, with the words that it shows."""
+
+    address: str
+    alt: str
+    caption: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures as they would be drawn."""
+
+    kind: ClassVar[str] = "pictures"
+    pictures: Sequence[Picture]
+    title: str = ""
+
+
+Block = Text | Facts | Figures | Table | Cards | Rules | Pictures
 
 
 def write_markdown(title: str, blocks: Iterable[Block], *, foot: Sequence[str] = ()) -> str:
@@ -125,6 +145,8 @@ def _lines_of(block: Block) -> list[str]:
             return [line for card in block.cards for line in _card(card)]
         case Rules():
             return [f"{block.reads} ({block.count:,} contacts now)"]
+        case Pictures():
+            return [f"- {_flat(one.caption)}: {_flat(one.alt)}" for one in block.pictures]
 
 
 def _table(block: Table) -> list[str]:

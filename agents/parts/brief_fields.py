@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 from campaigns.mail_links import find_url_problem
 from lib.clean_text import clean_text
 
-Kind = Literal["line", "text", "choice", "segment", "campaign", "number", "link"]
+Kind = Literal["line", "text", "choice", "segment", "campaign", "picture", "number", "link"]
 
 
 @dataclass(frozen=True)

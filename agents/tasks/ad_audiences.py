@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from agents.base import BriefExample, Check, Context
+from agents.base import BriefExample, Check, Context, ProposedAction
 from agents.parts.blocks import Block, Table, Text
-from agents.parts.brief_fields import Ask, Line, Told, Words
+from agents.parts.brief_fields import Ask, Line, Told, Words, lines_of
 from agents.parts.documents import make_task
 from agents.parts.result_parts import Lines, Part, show_lines
 from agents.sources.marketing import read_audience, read_brand, read_segments
-from agents.sources.readings import gather, shown
+from agents.sources.readings import counted, gather, shown
+from audience.segments import list_segments
 
 # Networks match a part of the addresses only, and take no audience below a few hundred.
 SMALLEST = 300
@@ -102,6 +103,24 @@ def check(_brief: AudiencesBrief, context: Context, result: Audiences) -> list[C
     return [Check("segments", "Segments", "pass", "Every segment named is there.")]
 
 
+def propose(brief: AudiencesBrief, _context: Context, result: Audiences) -> list[ProposedAction]:
+    """A plan with the segments whom ads are for, and whom they are not for."""
+    segments = {segment.name: segment.id for segment in list_segments()}
+    audiences = [
+        {"segment_id": segments[one.segment], "is_excluded": one.use == "leave out", "note": f"{one.use}: {one.why}"}
+        for one in result.uses
+        if one.segment in segments
+    ]
+    if not audiences:
+        return []
+    about = lines_of(brief.about)
+    name = f"Audiences for ads: {about[0].rstrip('.')}"[:80] if about else "Audiences for ads"
+    note = "\n".join((result.reading, *(f"- {line}" for line in result.mind)))
+    payload = {"name": name, "goal": "contacts", "note": note, "audiences": audiences}
+    effect = f"A plan with {counted(len(audiences), 'audience')}. No address leaves LUX by it."
+    return [ProposedAction("draft_ad_plan", "Add these audiences to Ad plans", payload, result.reading[:300], effect)]
+
+
 def show(result: Audiences) -> list[Block]:
     """The audiences for page and document."""
     rows = [(one.segment, one.use, size, one.why) for one, size in zip(result.uses, result.sizes, strict=False)]
@@ -124,9 +143,12 @@ AD_AUDIENCES = make_task(
     complete=complete,
     playbook=playbook,
     checks=check,
+    propose=propose,
     show=show,
     summarise=lambda result: f"{len(result.uses)} segments placed.",
-    assume=lambda _brief, _context: ["LUX hands no addresses to a network: export them yourself where people agreed."],
+    assume=lambda _brief, _context: [
+        "LUX hands no addresses to a network by itself: a plan exports them as hashes, where people agreed."
+    ],
     examples=(
         BriefExample("As it stands", "Whom to reach?", {"about": ""}),
         BriefExample("A new product", "Whom first?", {"about": "A tea for beginners"}),

@@ -6,15 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from agents.base import BriefExample, Check, Context
+from agents.base import BriefExample, Check, Context, ProposedAction
 from agents.parts.blocks import Block, Card, Cards, Facts, Table, Text
 from agents.parts.brief_fields import Ask, Key, Line, Link, Told, Words, choices_of, lines_of
 from agents.parts.documents import make_task
 from agents.parts.playbook_words import allow_link, brand_words, lowered, within
+from agents.parts.report_tasks import cut
 from agents.parts.result_parts import Lines, Part, ShownFigure, make_figure, show_figures, show_lines
 from agents.sources.marketing import read_audience, read_brand, read_sources
-from agents.sources.readings import Reading, gather, make_reading, read_computed
+from agents.sources.readings import Reading, counted, gather, make_reading, read_computed
 from lib.networks import AD_FORMATS, add_utm, get_ad_format
+from planning.ad_plans import FORMULA_STARTS
 
 # ── Ad copy ──
 
@@ -88,6 +90,29 @@ def _play_copy(brief: CopyBrief, context: Context) -> CopyAnswer:
     )
 
 
+def name_plan(text: str) -> str:
+    """The words as the name of a plan: a letter or a digit first, no full stop last."""
+    return cut(text.lstrip("=+-@＝＋－＠ .").rstrip(" .!")) or "Ads"
+
+
+def _propose_copy(brief: CopyBrief, _context: Context, result: AdCopy) -> list[ProposedAction]:
+    ads = [
+        {
+            "format": ad.format,
+            "name": get_ad_format(ad.format).label,
+            "headlines": ad.headlines,
+            "descriptions": ad.descriptions,
+            "link": link,
+        }
+        for ad, link in zip(result.ads, result.links, strict=True)
+    ]
+    payload = {"name": name_plan(brief.offer), "goal": "sales", "note": result.idea, "link": brief.link, "ads": ads}
+    effect = f"A plan with {counted(len(ads), 'ad')}, each within its format’s limits. Nothing is bought by it."
+    return [
+        ProposedAction("draft_ad_plan", f"Plan the ads for “{cut(brief.offer)}”", payload, result.idea[:300], effect)
+    ]
+
+
 def _check_copy(_brief: CopyBrief, _context: Context, result: AdCopy) -> list[Check]:
     known = {one.key for one in AD_FORMATS}
     for ad in result.ads:
@@ -96,6 +121,12 @@ def _check_copy(_brief: CopyBrief, _context: Context, result: AdCopy) -> list[Ch
         form = get_ad_format(ad.format)
         long = [one for one in ad.headlines if len(one) > form.headline_longest]
         long += [one for one in ad.descriptions if len(one) > form.description_longest]
+        texts = [*ad.headlines, *ad.descriptions]
+        formula = next((one for one in texts if one.startswith(FORMULA_STARTS)), None)
+        if formula is not None:
+            return [Check("limits", "Limits", "fail", f"“{formula[:40]}” begins like a formula of a spreadsheet.")]
+        if len(ad.headlines) > form.headlines_taken or len(ad.descriptions) > form.descriptions_taken:
+            return [Check("limits", "Limits", "fail", f"These are more texts than {form.label} takes.")]
         if long:
             return [Check("limits", "Limits", "fail", f"“{long[0][:40]}…” is too long for {form.label}.")]
     return [Check("limits", "Limits", "pass", "Each text is within its format's limit.")]
@@ -126,9 +157,10 @@ AD_COPY = make_task(
     complete=_complete_copy,
     playbook=_play_copy,
     checks=_check_copy,
+    propose=_propose_copy,
     show=_show_copy,
     summarise=lambda result: f"Ads in {len(result.ads)} formats.",
-    assume=lambda _brief, _context: ["LUX runs no ads itself: copy the texts into the networks' own pages."],
+    assume=lambda _brief, _context: ["LUX runs no ads itself: a plan of these has the files that the networks import."],
     examples=(
         BriefExample(
             "One product",
@@ -150,6 +182,7 @@ def _money(value: object) -> object:
 
 Money = Annotated[float, BeforeValidator(_money), Field(ge=1, le=100_000_000)]
 Goal = Literal["sales", "contacts", "awareness"]
+GOAL_WORDS = {"sales": "sales", "contacts": "new contacts", "awareness": "being known"}
 # How a budget is usually split: where people buy, what answers a search first; where they do not know, what is seen.
 SPLITS: dict[str, tuple[tuple[str, int], ...]] = {
     "sales": (("Search ads", 50), ("Retargeting", 25), ("Social feed ads", 15), ("Tests", 10)),
@@ -250,6 +283,19 @@ def _play_plan(_brief: PlanBrief, context: Context) -> PlanAnswer:
     )
 
 
+def _propose_plan(brief: PlanBrief, _context: Context, plan: MediaPlan) -> list[ProposedAction]:
+    about = lines_of(brief.about)
+    payload = {
+        "name": name_plan(about[0] if about else f"Media plan for {GOAL_WORDS[brief.goal]}"),
+        "goal": brief.goal,
+        "note": "\n".join((plan.reading, *(f"- {one}" for one in plan.why), f"Stop when: {plan.stop_when}")),
+        "budget": f"{brief.budget:.2f}",
+        "parts": [{"channel": one.channel, "percent": one.percent} for one in plan.parts],
+    }
+    effect = f"A plan of {brief.budget:,.2f} in {counted(len(plan.parts), 'part')}. Nothing is bought by it."
+    return [ProposedAction("draft_ad_plan", "Add the media plan to Ad plans", payload, plan.reading[:300], effect)]
+
+
 def _show_plan(plan: MediaPlan) -> list[Block]:
     rows = [(one.channel, f"{one.percent}%", one.whole, one.weekly) for one in plan.parts]
     return [
@@ -274,6 +320,7 @@ MEDIA_PLAN = make_task(
     read=_read_plan,
     complete=_complete_plan,
     playbook=_play_plan,
+    propose=_propose_plan,
     show=_show_plan,
     summarise=lambda plan: f"{len(plan.parts)} channels: {plan.reading[:100]}",
     assume=lambda _brief, _context: ["What ads have cost you so far is not known to LUX."],

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from pydantic import Field, StringConstraints
 
-from agents.base import BriefExample, Check, Context, Task
-from agents.parts.blocks import Block, Card, Cards, Table, Text
+from agents.base import BriefExample, Check, Context, ProposedAction, Task
+from agents.parts.blocks import Block, Card, Cards, Picture, Pictures, Table, Text
 from agents.parts.brief_fields import Ask, Clean, Line, Told, Words, lines_of
-from agents.parts.checks import SUPERLATIVES, find_words
 from agents.parts.documents import make_task
 from agents.parts.playbook_words import brand_words, lowered, within
 from agents.parts.report_tasks import cut
 from agents.parts.result_parts import (
-    REPORT_JOB,
-    Finding,
     Part,
-    Report,
-    ReportAnswer,
-    make_figure,
-    make_table,
-    show_report,
-    summarise_report,
-    write_report,
 )
 from agents.sources.marketing import read_brand, read_campaigns
 from agents.sources.readings import Reading, counted, gather, make_reading, read_computed
 from campaigns.brand import get_brand
+from creative.drawings import LAYOUTS, LONGEST, read_design
+from creative.lettering import without_unknown
+from errors import InputInvalid
 from lib.contrast import contrast_ratio
-from lib.networks import EMAIL_HEADER, NETWORKS
+from lib.networks import EMAIL_HEADER, NETWORKS, PLACES, Place
 
 BLACK, WHITE = "#000000", "#ffffff"
 READABLE = 4.5
@@ -89,8 +83,7 @@ def _read_palette() -> Reading:
 
 
 def _read_sizes() -> Reading:
-    rows = [{"place": "E-mail header", "size": EMAIL_HEADER.size}]
-    rows += [{"place": one.label, "size": one.picture} for one in NETWORKS]
+    rows = [{"place": one.label, "size": one.size} for one in PLACES]
     return read_computed("sizes", "Sizes", {"sizes": rows}, "as the networks' help pages say")
 
 
@@ -103,7 +96,7 @@ def _complete(places: tuple[str, ...]) -> Any:
     return complete
 
 
-LAYOUTS = (
+ARRANGEMENTS = (
     "The headline large on the left, one picture on the right that shows one thing. The button below "
     "the text, in the accent.",
     "The headline alone on a ground of the accent, the line below it small. Nothing else: it is read in a second.",
@@ -122,7 +115,7 @@ def _play(count: int) -> Any:
                 headline=headlines[at],
                 sub=f"{reasons[at % len(reasons)]}."[:200],
                 call=("See it", "Read more", "Take a look")[at],
-                layout=LAYOUTS[at],
+                layout=ARRANGEMENTS[at],
                 alt=f"{topic}, shown in one picture"[:200],
             )
             for at in range(count)
@@ -143,13 +136,83 @@ def _check(_brief: CreativeBrief, context: Context, _result: Creative) -> list[C
     return [Check("contrast", "Contrast", "pass", "Every pair of colours can be read.")]
 
 
-def _show(result: Creative) -> list[Block]:
+LAYOUT_ORDER = ("orbit", "panel", "poster", "hills", "rays", "grid")
+PALETTE_ORDER = ("night", "bold", "paper")
+MADE_BY = "Creative & Design"
+ASSUMED = "LUX draws shapes and words, no photographs: the layouts in words are for whoever takes one."
+
+
+def design_of(concept: Concept, at: int) -> dict[str, str] | None:
+    """The concept as LUX would draw it, each in a layout and colours of its own; None where no word can be drawn."""
+    brand = get_brand()
+    values = {
+        "headline": without_unknown(concept.headline),
+        "sub": within(without_unknown(concept.sub), LONGEST["sub"]),
+        "call": without_unknown(concept.call),
+        "name": within(without_unknown(brand.company), LONGEST["name"]),
+        "layout": LAYOUT_ORDER[at % len(LAYOUT_ORDER)],
+        "palette": PALETTE_ORDER[at % len(PALETTE_ORDER)],
+        "accent": brand.accent_color.lower(),
+    }
+    try:
+        return read_design(values).model_dump()
+    except InputInvalid:
+        return None
+
+
+def alt_of(design: dict[str, str]) -> str:
+    """What the drawn picture says, for those who do not see it."""
+    return ". ".join(design[key].rstrip(".") for key in ("headline", "sub", "call") if design[key])[:300]
+
+
+def _propose(places: tuple[Place, ...]) -> Any:
+    def propose(brief: CreativeBrief, _context: Context, result: Creative) -> list[ProposedAction]:
+        proposed = []
+        for at, concept in enumerate(result.concepts):
+            design = design_of(concept, at)
+            if design is None:
+                continue
+            payload = {
+                "name": cut(concept.headline),
+                "alt": alt_of(design),
+                "design": design,
+                "places": [one.key for one in places],
+                "made_by": MADE_BY,
+            }
+            effect = f"{counted(len(places), 'picture')} in Pictures, for {', '.join(one.label for one in places)}."
+            title = f"Draw “{cut(concept.headline)}”"
+            proposed.append(ProposedAction("add_asset", title, payload, result.idea[:300], effect, f"concept-{at + 1}"))
+        return proposed
+
+    return propose
+
+
+def _pictures(result: Creative, place: Place) -> list[Block]:
+    found = []
+    for at, concept in enumerate(result.concepts):
+        design = design_of(concept, at)
+        if design is not None:
+            address = f"/campaigns/library/draw/picture.svg?{urlencode({**design, 'place': place.key})}"
+            label = LAYOUTS[design["layout"]][0]
+            found.append(Picture(address, alt_of(design), f"{label}, {place.label}", place.width, place.height))
+    return [Pictures(found, "As LUX would draw it")] if found else []
+
+
+def _show(place: Place) -> Any:
+    def show(result: Creative) -> list[Block]:
+        return _show_words(result, _pictures(result, place))
+
+    return show
+
+
+def _show_words(result: Creative, pictures: list[Block]) -> list[Block]:
     cards = [
         Card(one.headline, one.layout, (("Line", one.sub), ("Button", one.call), ("Alt", one.alt)))
         for one in result.concepts
     ]
     return [
         Text(result.idea, "Idea"),
+        *pictures,
         Cards(cards, "Concepts"),
         Table("Colours", ("Use", "Ground", "Text", "Contrast"), result.colors, frozenset({3})),
         Table("Sizes", ("Place", "Pixels"), result.sizes, frozenset({1})),
@@ -168,7 +231,7 @@ JOB = (
 )
 
 
-def _make(key: str, label: str, verb: str, job: str, count: int, places: tuple[str, ...]) -> Task[Any, Any]:
+def _make(key: str, label: str, verb: str, job: str, count: int, places: tuple[Place, ...]) -> Task[Any, Any]:
     return make_task(
         key=key,
         label=label,
@@ -178,136 +241,28 @@ def _make(key: str, label: str, verb: str, job: str, count: int, places: tuple[s
         answer=CreativeAnswer,
         result=Creative,
         read=_read,
-        complete=_complete(places),
+        complete=_complete(tuple(one.label for one in places)),
         playbook=_play(count),
         checks=_check,
-        show=_show,
+        propose=_propose(places),
+        show=_show(places[0]),
         summarise=lambda result: f"{counted(len(result.concepts), 'concept')}: {result.concepts[0].headline}",
-        assume=lambda _brief, _context: ["LUX draws no pictures yet: this is the brief for whoever does."],
+        assume=lambda _brief, _context: [
+            "LUX draws shapes and words, no photographs: the layouts in words are for whoever makes one."
+        ],
         examples=EXAMPLES,
     )
 
 
-CONCEPTS = _make("concepts", "Concepts", "Find ways to show it", "Find three ways to show the topic.", 3, ())
+CONCEPTS = _make("concepts", "Concepts", "Find ways to show it", "Find three ways to show the topic.", 3, PLACES)
 HEADER = _make(
-    "email_header", "E-mail header", "Brief an e-mail header", "Brief one header for an e-mail.", 1, ("E-mail header",)
+    "email_header", "E-mail header", "Draw an e-mail header", "Brief one header for an e-mail.", 1, (EMAIL_HEADER,)
 )
 GRAPHIC = _make(
     "social_graphic",
     "Social graphic",
-    "Brief a social graphic",
+    "Draw a social graphic",
     "Brief one picture for social networks.",
     1,
-    tuple(one.label for one in NETWORKS),
-)
-
-
-# ── Brand check ──
-
-
-class BrandCheckBrief(Part):
-    """What is to be checked."""
-
-    text: Annotated[
-        str,
-        Clean,
-        StringConstraints(min_length=3, max_length=20_000),
-        Ask("Text", "What readers will see.", "text", rows=6),
-    ]
-    colors: Annotated[Told, Ask("Colours", "Ground and text as #rrggbb, a pair in each line.", "text", rows=3)] = ""
-
-
-def _read_check(brief: BrandCheckBrief) -> Context:
-    brand = get_brand()
-    avoided = find_words(brief.text, [str(word) for word in brand.words_to_avoid])
-    claims = find_words(brief.text, SUPERLATIVES)
-    pairs = []
-    for line in lines_of(brief.colors)[:12]:
-        found = [f"#{one.lower()}" for one in HEX.findall(line)]
-        if len(found) >= 2:
-            ratio = round(contrast_ratio(found[0], found[1]), 1)
-            pairs.append(
-                {
-                    "ground": found[0],
-                    "text": found[1],
-                    "contrast": ratio,
-                    "readable": "yes" if ratio >= READABLE else "no",
-                }
-            )
-    facts = {
-        "violations": {"words_to_avoid": avoided, "claims_without_proof": claims, "words": len(brief.text.split())},
-        "pairs": pairs,
-        "readable_from": READABLE,
-    }
-    value = f"{len(avoided)} words to avoid, {len(claims)} claims, {len(pairs)} pairs of colours"
-    found_reading = make_reading(
-        "found", "What was found", value, facts, how="words of the brand page; contrast by WCAG 2.2"
-    )
-    return gather((read_brand(), 0.7), (found_reading, 0.3))
-
-
-def _complete_check(_brief: BrandCheckBrief, context: Context, answer: ReportAnswer) -> Report:
-    found = context.facts["violations"]
-    rows = [(one["ground"], one["text"], str(one["contrast"]), one["readable"]) for one in context.facts["pairs"]]
-    columns = ("Ground", "Text", "Contrast", "Readable")
-    table = make_table("Colours", columns, rows, numbers=(2,), empty="No pair of colours was given.")
-    figures = [
-        make_figure("Words", found["words"], "found"),
-        make_figure("Words to avoid", len(found["words_to_avoid"]), "found"),
-        make_figure("Claims", len(found["claims_without_proof"]), "found"),
-    ]
-    return Report(**answer.model_dump(), figures=figures, tables=[table])
-
-
-def _play_check(_brief: BrandCheckBrief, context: Context) -> ReportAnswer:
-    found = context.facts["violations"]
-    count, claims = len(found["words_to_avoid"]), found["claims_without_proof"]
-    findings = []
-    if count:
-        what = f"{count} words of the text are among those that the brand avoids; the brand page lists them."
-        findings.append(Finding(title="Words to avoid", what=what, do="Say the same in the brand's own words."))
-    if claims:
-        what = f"The text claims more than is shown, in {len(claims)} places."
-        findings.append(Finding(title="Claims", what=what, do="Put the proof beside the claim, or soften it."))
-    findings += [
-        Finding(
-            title=cut(f"{one['text']} on {one['ground']}"),
-            what=f"A contrast of {one['contrast']}; {READABLE} can be read.",
-            do="Take a darker or a lighter one of the two.",
-        )
-        for one in context.facts["pairs"]
-        if one["readable"] == "no"
-    ]
-    calm = Finding(
-        title="As the brand is", what="No word to avoid, no bare claim, every pair can be read.", do="Use it."
-    )
-    return write_report(
-        findings, good="It is as the brand is.", bad=f"{len(findings)} things are not as the brand is.", calm=calm
-    )
-
-
-BRAND_CHECK = make_task(
-    key="brand_check",
-    label="Brand check",
-    verb="Check against the brand",
-    job="Word a check of a text and its colours against the brand. What was found is in the data. "
-    f"{REPORT_JOB} Do not repeat "
-    "words that the brand avoids.",
-    brief=BrandCheckBrief,
-    answer=ReportAnswer,
-    result=Report,
-    read=_read_check,
-    complete=_complete_check,
-    playbook=_play_check,
-    show=show_report,
-    summarise=summarise_report,
-    examples=(
-        BriefExample("A text", "Is it us?", {"text": "Our tea is cheap and the best in town."}),
-        BriefExample(
-            "Colours",
-            "Can it be read?",
-            {"text": "The first flush is here.", "colors": "#9f47ef #ffffff\n#ffffff #cccccc"},
-        ),
-        BriefExample("Both", "Before it is printed.", {"text": "Come and taste.", "colors": "#000000 #ededf2"}),
-    ),
+    tuple(one.place for one in NETWORKS),
 )

@@ -12,9 +12,11 @@ from agents.actions import ACTIONS, get_action, read_payload
 from agents.proposals import approve_proposal, undo_proposal
 from campaigns.drafting import get_campaign
 from campaigns.launching import launch_campaign
+from creative.assets import list_assets
 from errors import Conflict, InputInvalid, NotAllowed, NotFound
 from extensions import db
 from models import Campaign, IntakeBody, Proposal, User
+from planning.ad_plans import PlanFacts, change_plan, list_plans
 from tests.makers import make_campaign, make_contact, make_segment, make_user
 
 
@@ -137,6 +139,84 @@ def test_dead_bodies_are_replayed_by_an_operator_only(person: User) -> None:
 def test_an_error_group_that_is_gone_cannot_be_repaired(person: User) -> None:
     with pytest.raises(InputInvalid, match="not there"):
         propose("apply_repair", group_id=424242)
+
+
+DESIGN = {"headline": "The first flush is here", "call": "Try a cup", "layout": "panel", "palette": "bold"}
+PICTURE = {"name": "First flush", "alt": "The first flush is here", "design": DESIGN, "places": ["email_header", "x"]}
+
+
+def test_a_picture_is_drawn_in_each_size_once_and_archived_again(person: User) -> None:
+    proposal = approve_proposal(propose("add_asset", **PICTURE).id, person)
+    assets = list_assets()
+    assert [(one.place, one.proposal_id, one.created_by_id) for one in assets] == [
+        ("x", proposal.id, person.id),
+        ("email_header", proposal.id, person.id),
+    ]
+    undo_proposal(proposal.id, person)
+    assert list_assets() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"design": {**DESIGN, "headline": "🎉"}}, "cannot be drawn"),
+        ({"design": {**DESIGN, "script": "x"}}, "does not belong"),
+        ({"places": ["billboard"]}, "Choose where"),
+        ({"places": []}, "places|at least"),
+        ({"alt": ""}, "cannot see it"),
+        ({"svg": "<svg/>"}, "."),
+    ],
+)
+def test_what_cannot_be_drawn_is_not_proposed(person: User, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputInvalid, match=words):
+        propose("add_asset", **{**PICTURE, **changes})
+
+
+def plan_payload(**changes: Any) -> dict[str, Any]:
+    ad = {"format": "meta_feed", "headlines": ["Tea"], "descriptions": ["Good tea."], "link": "https://tea.example"}
+    return {
+        "name": "Spring tea",
+        "budget": "100.50",
+        "parts": [{"channel": "All", "percent": 100}],
+        "ads": [ad],
+    } | changes
+
+
+def test_a_plan_of_ads_is_made_with_all_that_is_in_it_and_archived_again(person: User) -> None:
+    segment = make_segment()
+    audience = {"segment_id": segment.id, "is_excluded": True, "note": "leave out"}
+    proposal = approve_proposal(propose("draft_ad_plan", **plan_payload(audiences=[audience])).id, person)
+    (plan,) = list_plans()
+    assert (plan.name, plan.budget_cents, len(plan.ads), plan.audiences[0].is_excluded) == (
+        "Spring tea",
+        10_050,
+        1,
+        True,
+    )
+    undo_proposal(proposal.id, person)
+    assert list_plans() == []
+
+
+def test_a_plan_that_somebody_has_worked_on_is_not_undone(person: User) -> None:
+    proposal = approve_proposal(propose("draft_ad_plan", **plan_payload()).id, person)
+    change_plan(list_plans()[0].id, PlanFacts(name="Mine now"))
+    with pytest.raises(Conflict, match="worked on this plan"):
+        undo_proposal(proposal.id, person)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": "=cmd"}, "begins with a letter"),
+        ({"parts": [{"channel": "All", "percent": 90}]}, "100 %"),
+        ({"ads": [{"format": "tv", "headlines": ["x"], "descriptions": ["x"]}]}, "format"),
+        ({"ads": [{"format": "meta_feed", "headlines": ["x" * 41], "descriptions": ["x"]}]}, "takes 40"),
+        ({"audiences": [{"segment_id": 424242}]}, "not there any more"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_not_proposed(person: User, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputInvalid, match=words):
+        propose("draft_ad_plan", **plan_payload(**changes))
 
 
 def test_an_unknown_deed_is_not_found() -> None:
