@@ -89,7 +89,9 @@ JOBS: list[Job] = [
 
 # The lock's two numbers: "LUX" in hexadecimal, and the clock.
 LOCK = processes.CLOCK_LOCK
-TEND_SECONDS = 3
+TEND_SECONDS = 1
+# How often the leader shows that it leads.
+LEAD_SECONDS = 3.0
 # How often each web process, leader or not, shows that it is alive.
 SHOW_SECONDS = 15.0
 MISFIRE_GRACE_SECONDS = 3600
@@ -109,6 +111,8 @@ class Clock:
         self._connection: psycopg.Connection | None = None
         self._scheduler: BackgroundScheduler | None = None
         self._shown_at = -SHOW_SECONDS
+        self._led_at = -LEAD_SECONDS
+        self._is_cut_off = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._tend_until_stopped, name="lux-clock", daemon=True)
 
@@ -124,7 +128,7 @@ class Clock:
         """Gives the lead up at once, so that another process can take it; jobs under way may end."""
         self._stopping.set()
         self._give_way()
-        self._thread.join(timeout=TEND_SECONDS)
+        self._thread.join(timeout=LEAD_SECONDS)
         with contextlib.suppress(SQLAlchemyError), self.app.app_context():
             processes.delete_heartbeat("web", self.process)
 
@@ -132,8 +136,12 @@ class Clock:
         while not self._stopping.is_set():
             try:
                 self._tend()
+                self._is_cut_off = False
             except Exception:
-                log.warning("The clock lost its connection to the database.", exc_info=True)
+                # Once is enough to say, however long the database stays away.
+                if not self._is_cut_off:
+                    log.warning("The clock lost its connection to the database.", exc_info=True)
+                self._is_cut_off = True
                 self._give_way()
             self._stopping.wait(TEND_SECONDS)
 
@@ -147,17 +155,19 @@ class Clock:
                 raise ConnectionError("the lock is gone")
         elif self._takes_lock():
             self._lead()
-        if self.is_leader:
+        if self.is_leader and time.monotonic() - self._led_at >= LEAD_SECONDS:
             self._note_heartbeat()
+            self._led_at = time.monotonic()
 
     def _takes_lock(self) -> bool:
         if self._connection is None:
-            # A leader whose network is cut must notice before the server lets the lock go: hence the short timeouts.
+            # A leader whose network is cut must notice, after 7 s, before the server lets the lock go, after 10 s.
             self._connection = psycopg.connect(
                 self.database_url,
                 autocommit=True,
                 connect_timeout=5,
-                options="-c statement_timeout=5000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5",
+                options="-c statement_timeout=5000 -c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2"
+                " -c tcp_keepalives_count=3",
                 keepalives_idle=3,
                 keepalives_interval=2,
                 keepalives_count=2,
@@ -194,7 +204,7 @@ class Clock:
         log.info("The clock runs in process %s.", self.process)
 
     def _give_way(self) -> None:
-        scheduler, self._scheduler = self._scheduler, None
+        scheduler, self._scheduler, self._led_at = self._scheduler, None, -LEAD_SECONDS
         connection, self._connection = self._connection, None
         if scheduler is not None:
             scheduler.shutdown(wait=False)
