@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, str] = {
     "webhook": "How fast are contacts taken in, beside the simplest view that could do it?",
     "sending": "How fast does mail go out, beside other senders?",
     "audience": "How fast are a hundred thousand contacts listed, searched and counted?",
+    "analytics": "How fast does Analytics answer at ten million events?",
     "errors": "What does an error cost, beside sentry-sdk and Bugsink?",
     "sign_ins": "Does everybody who signs in at once land in their own account?",
     "door": "Does the door tell who has an account?",

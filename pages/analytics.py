@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -130,7 +131,7 @@ def _gather(period: Period) -> dict[str, object]:
         "causes": list_cause_rows(period)[:MOST_ROWS],
         "cohorts": cohorts,
         "cohort_months": len(list_months(datetime.now(UTC).date())),
-        "heat_of": lambda cohort, count: _heat_of(cohorts, cohort, count),
+        "heat_of": partial(_heat_of, _find_warmest(cohorts)),
         "outlooks": [(one, _draw_outlook(one)) for one in list_outlooks(period.zone)],
         "summed_at": summed[0].astimezone(ZoneInfo(period.zone)) if summed else None,
         "is_summed": summed is not None and summed[1],
@@ -197,11 +198,14 @@ def _shorten(rows: list[WordRow]) -> list[tuple[str, list[WordRow]]]:
     return [(label, [row for row in rows if row.word == word][:MOST_ROWS]) for word, label in UTM_WORDS.items()]
 
 
-def _heat_of(cohorts: list[Cohort], cohort: Cohort, count: int | None) -> int:
+def _find_warmest(cohorts: list[Cohort]) -> float:
+    return max((one.percent(active) or 0.0 for one in cohorts for active in one.active), default=0.0)
+
+
+def _heat_of(warmest: float, cohort: Cohort, count: int | None) -> int:
     """How warm a cell is, from 0 to 9, the warmest of the table being 9."""
-    warmest = max((one.percent(active) or 0.0 for one in cohorts for active in one.active), default=0.0)
     percent = cohort.percent(count) or 0.0
-    return max(1, round(HEAT_STEPS * percent / warmest)) if percent and warmest else 0
+    return max(1, round(HEAT_STEPS * percent / warmest)) if percent else 0
 
 
 def _day(day: date, *, with_year: bool = False) -> str:
