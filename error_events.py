@@ -22,7 +22,8 @@ from lib.fingerprint import fingerprint, own_frames
 from lib.redaction import Redactor
 from lib.stack_frames import describe_frames
 
-LATEST_EVERY_SECONDS = 1.0
+# So old may the latest sample of a storm be.
+LATEST_EVERY_SECONDS = 0.1
 FIRST_SAMPLES = 5
 MOST_KNOWN_GROUPS = 2_000
 MOST_BREADCRUMBS = 30
