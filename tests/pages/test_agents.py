@@ -22,7 +22,6 @@ from agents.tasks.campaign.brief import CampaignBrief
 from campaigns.brand import change_brand
 from extensions import db
 from models import AgentRun, AgentRunVersion, AgentSchedule, Campaign
-from tests.agents.businesses import seed_shop
 from tests.agents.conftest import BRAND
 from tests.fakes.openai_server import OpenAIServer
 from tests.makers import PASSWORD, make_user
@@ -285,28 +284,6 @@ def test_a_marketer_has_a_campaign_written_and_approves_it(
         page.wait_for_url("**/campaigns/*/content")
         assert lux.count("campaigns", "state = 'draft'") == 1
         assert len(server.requests) == 1
-
-
-def test_from_the_tile_to_a_segment_in_use(start_lux: Callable[..., Lux], enter: Callable[..., Page]) -> None:
-    lux = start_lux(has_worker=True)
-    with lux.make_app().app_context():
-        seed_shop()
-        db.session.remove()
-        db.engine.dispose()
-    page = enter(lux)
-    page.goto("/agents/")
-    page.get_by_role("link", name="Customer Retention & Loyalty").click()
-    page.get_by_role("button", name="Generate from the playbook").click()
-    expect(page.get_by_role("button", name="Save as segment")).to_be_visible()
-    page.get_by_role("link", name="Evidence").first.click()
-    expect(page.locator("#evidence-risk")).to_be_in_viewport()
-    page.get_by_role("button", name="Save as segment").click()
-    page.wait_for_url("**/segments/*")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Slipping away")
-    page.go_back()
-    page.reload()
-    expect(page.get_by_text("open what it has made")).to_be_visible()
-    assert lux.count("segments", "name = 'Slipping away'") == 1
 
 
 def test_a_run_can_be_left_and_stopped(start_lux: Callable[..., Lux], enter: Callable[..., Page]) -> None:
