@@ -15,5 +15,5 @@ AGENT = Agent(
     icon="pen-line",
     tasks=(ARTICLE, CONTENT_BRIEF, KEYWORD_CLUSTERS, PAGE_AUDIT, REPURPOSE),
     reads=("the brand page", "what people clicked", "terms, pages and texts that you paste"),
-    feeds=("articles, briefs and audits as documents",),
+    feeds=("articles with preview and export", "posts on the calendar", "briefs and audits as documents"),
 )

@@ -13,5 +13,5 @@ AGENT = Agent(
     icon="share-2",
     tasks=(POST_SET, WEEK, REPLIES),
     reads=("the brand page", "what people clicked", "the limits of networks", "comments that you paste"),
-    feeds=("posts and replies as documents",),
+    feeds=("posts on the calendar", "replies as documents"),
 )

@@ -14,6 +14,7 @@ from accounts.audit import add_audit_entry
 from accounts.users import name_of
 from audience.consent import can_be_written_to
 from audience.segment_queries import segment_query
+from campaigns.drafting import change_schedule, get_campaign
 from campaigns.mail_brand import get_mail_brand
 from campaigns.rendering import CompiledCampaign, render_campaign
 from campaigns.tallies import add_to_tally
@@ -96,6 +97,20 @@ def take_back(campaign_id: int, by_user_id: int | None = None) -> Campaign:
     _note("campaign_taken_back", campaign, by_user_id)
     db.session.commit()
     return campaign
+
+
+def move_campaign(campaign_id: int, at: datetime | None, by_user_id: int | None, *, timezone: str) -> None:
+    """Gives a draft or a launched campaign another time; a launched one goes out at it as it is now. Commits.
+
+    Raises InputInvalid for a time that has passed, Conflict once it has begun, NotFound.
+    """
+    campaign = get_campaign(campaign_id)
+    is_launched, zone = campaign.state == "scheduled", campaign.timezone or timezone
+    if is_launched:
+        take_back(campaign_id, by_user_id)
+    change_schedule(campaign_id, at=at, timezone=zone)
+    if is_launched:
+        launch_campaign(campaign_id, by_user_id)
 
 
 def start_due_campaigns() -> int:

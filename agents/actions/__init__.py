@@ -9,9 +9,12 @@ from pydantic import ValidationError
 
 from agents.actions import (
     add_asset,
+    add_calendar_entries,
     apply_repair,
     draft_ad_plan,
+    draft_article,
     draft_email_campaign,
+    draft_posts,
     draft_segment,
     pause_campaign,
     replay_intake,
@@ -25,6 +28,9 @@ from errors import InputInvalid, NotFound
 ACTIONS: list[Action[Any]] = [
     draft_segment.ACTION,
     draft_email_campaign.ACTION,
+    draft_posts.ACTION,
+    draft_article.ACTION,
+    add_calendar_entries.ACTION,
     add_asset.ACTION,
     draft_ad_plan.ACTION,
     pause_campaign.ACTION,

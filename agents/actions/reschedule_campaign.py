@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agents.actions.base import Action, Outcome, Payload
-from campaigns.drafting import change_schedule, get_campaign
-from campaigns.launching import launch_campaign, take_back
+from campaigns.drafting import get_campaign
+from campaigns.launching import move_campaign
 from config import current_settings
 from errors import Conflict, InputInvalid, NotFound
 from models import Proposal
@@ -44,8 +44,8 @@ def _describe(payload: RescheduleCampaign) -> str:
 
 def _carry_out(payload: RescheduleCampaign, _proposal: Proposal, user_id: int | None) -> Outcome:
     campaign = get_campaign(payload.campaign_id)
-    before, zone = campaign.scheduled_at, campaign.timezone
-    _move(payload.campaign_id, payload.at, zone, user_id)
+    before = campaign.scheduled_at
+    move_campaign(payload.campaign_id, payload.at, user_id, timezone=current_settings().timezone)
     return {
         "campaign_id": payload.campaign_id,
         "at": payload.at.isoformat(),
@@ -61,17 +61,7 @@ def _undo(outcome: Mapping[str, Any]) -> None:
     before = datetime.fromisoformat(outcome["before"]) if outcome["before"] else None
     if before is not None and before < datetime.now(UTC) + timedelta(minutes=2):
         raise Conflict("The time from before has passed. Choose another one in Campaigns.")
-    _move(campaign.id, before, campaign.timezone, None)
-
-
-def _move(campaign_id: int, at: datetime | None, zone: str | None, user_id: int | None) -> None:
-    """A launched campaign is taken back for the change and launched again: its content stays as it was."""
-    is_launched = get_campaign(campaign_id).state == "scheduled"
-    if is_launched:
-        take_back(campaign_id, user_id)
-    change_schedule(campaign_id, at=at, timezone=zone or current_settings().timezone)
-    if is_launched:
-        launch_campaign(campaign_id, user_id)
+    move_campaign(campaign.id, before, None, timezone=current_settings().timezone)
 
 
 ACTION: Action[RescheduleCampaign] = Action(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agents.base import BriefExample, Check, Context
+from agents.base import BriefExample, Check, Context, ProposedAction
 from agents.parts.blocks import Block, Card, Cards, Facts, Text
 from agents.parts.brief_fields import Ask, Line, Link, Name, Prose, Told, Words, lines_of
 from agents.parts.documents import make_task
@@ -21,6 +21,7 @@ ASIDES = (
     "It is worth a second look.",
     "Try it once by itself before you change anything else.",
 )
+AGENT_NAME = "Content & SEO"
 FEWEST_WORDS = 250
 TITLE_MOST, META_TITLE_MOST, META_TEXT_MOST = 90, 60, 155
 
@@ -201,6 +202,28 @@ def _check_article(_brief: ArticleBrief, _context: Context, article: Article) ->
     return [Check("length", "Length", "pass", f"{words} words.")]
 
 
+def _propose_article(_brief: ArticleBrief, _context: Context, article: Article) -> list[ProposedAction]:
+    link = f"\n\n[{article.link}]({article.link})" if article.link else ""
+    return [
+        ProposedAction(
+            action="draft_article",
+            title=f"Article “{article.title}”"[:120],
+            payload={
+                "title": article.title,
+                "slug": article.slug,
+                "meta_title": article.meta_title,
+                "meta_description": article.meta_description,
+                "body": f"{article.body}{link}",
+                "faq": [one.model_dump() for one in article.faq],
+                "made_by": AGENT_NAME,
+            },
+            reason=article.meta_description[:300],
+            effect=f"A draft of {len(article.body.split()):,} words in Articles, with preview, versions and export.",
+            slot="article",
+        )
+    ]
+
+
 def _show_article(article: Article) -> list[Block]:
     return [
         Text(article.title, "Title"),
@@ -236,8 +259,9 @@ ARTICLE = make_task(
     checks=_check_article,
     show=_show_article,
     summarise=lambda article: f"{article.title}: {len(article.body.split())} words.",
+    propose=_propose_article,
     assume=lambda brief, _context: [
-        "LUX has no website of its own: the article is a document to publish elsewhere.",
+        "LUX has no website of its own: approved, the article is a draft to export and publish elsewhere.",
         *([] if brief.points else ["You named no points, so the article leans on the brand page."]),
     ],
     examples=EXAMPLES,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import calendar
+import re
 from datetime import date, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from agents.base import BriefExample, Check, Context
+from agents.base import BriefExample, Check, Context, ProposedAction
 from agents.parts.blocks import Block, Card, Cards, Table, Text
 from agents.parts.brief_fields import Ask, Line, Name, Told, Words, lines_of
 from agents.parts.documents import make_task
@@ -20,6 +21,7 @@ from config import current_settings
 
 # A quarter's stretch that a small team reaches: a tenth more of what grows, a tenth less of what should shrink.
 STRETCH_PERCENT = 10
+DAY = re.compile(r"\b20\d\d-\d\d-\d\d\b")
 
 
 class PlanBrief(Part):
@@ -27,7 +29,8 @@ class PlanBrief(Part):
 
     focus: Annotated[Line, Ask("What matters most this quarter?", "One sentence.")]
     dates: Annotated[
-        Told, Ask("Dates and events", "One in each line, with its date as you would write it.", "text", rows=4)
+        Told,
+        Ask("Dates and events", "One in each line; a date such as 2026-11-30 goes on the calendar.", "text", rows=4),
     ] = ""
     budget: Annotated[Told, Ask("Budget and people", "What there is, in your own words.", "text", rows=2)] = ""
 
@@ -171,6 +174,40 @@ def check(_brief: PlanBrief, context: Context, _plan: QuarterlyPlan) -> list[Che
     return [Check("baseline", "Baselines", "pass", "Every objective has a baseline of your own data.")]
 
 
+def propose(_brief: PlanBrief, context: Context, plan: QuarterlyPlan) -> list[ProposedAction]:
+    """What has a day: the initiatives that name one, and the end of the quarter with its targets."""
+    due = date.fromisoformat(context.facts["objectives"][0]["due"])
+    targets = "\n".join(f"{one.kpi}: from {one.baseline} to {one.target}" for one in plan.objectives)
+    entries = [
+        {"title": one.title[:120], "detail": one.text, "starts_on": day.isoformat()}
+        for one in plan.initiatives
+        if (day := _find_day(f"{one.when} {one.title}")) is not None
+    ]
+    entries.append({"title": "End of the quarter: the objectives", "detail": targets, "starts_on": due.isoformat()})
+    return [
+        ProposedAction(
+            action="add_calendar_entries",
+            title="The quarter’s dates on the calendar",
+            payload={"entries": entries, "made_by": "Brand & Strategy"},
+            reason=plan.theme[:300],
+            effect="Everybody sees them beside what goes out. Nothing goes out by itself on them.",
+            slot="dates",
+        )
+    ]
+
+
+def _find_day(words: str) -> date | None:
+    """The first day that is written as 2026-11-30, and has not passed."""
+    for found in DAY.findall(words):
+        try:
+            day = date.fromisoformat(found)
+        except ValueError:
+            continue
+        if day >= datetime.now(ZoneInfo(current_settings().timezone)).date():
+            return day
+    return None
+
+
 def show(plan: QuarterlyPlan) -> list[Block]:
     """The plan for page and document."""
     cards = [Card(one.title, one.text, (("Channel", one.channel), ("When", one.when))) for one in plan.initiatives]
@@ -203,6 +240,7 @@ QUARTERLY_PLAN = make_task(
     complete=complete,
     playbook=playbook,
     checks=check,
+    propose=propose,
     show=show,
     summarise=lambda plan: f"{len(plan.objectives)} objectives, {len(plan.initiatives)} initiatives.",
     assume=lambda brief, _context: [

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from agents.base import BriefExample, Check, Context
+from agents.base import BriefExample, Check, Context, ProposedAction
 from agents.parts.blocks import Block, Card, Cards, Text
 from agents.parts.brief_fields import Ask, Clean, Key, Line, Link, Prose, Words
 from agents.parts.documents import make_task
@@ -15,6 +15,7 @@ from agents.parts.result_parts import Part
 from agents.sources.marketing import read_brand
 from agents.sources.readings import gather, read_computed
 from lib.networks import NETWORKS, add_utm, get_network
+from lib.post_texts import compose_post, count_post
 
 
 class RepurposeBrief(Part):
@@ -66,13 +67,22 @@ def complete(brief: RepurposeBrief, context: Context, answer: RepurposeAnswer) -
     return Repurposed(**answer.model_dump(), links=links)
 
 
+def _room(key: str, link: str, title: str) -> int:
+    """How much text a network takes beside the link."""
+    network, whole = get_network(key), add_utm(link, source=key, medium="social", campaign=title)
+    return network.longest - count_post(network, compose_post(network, "", (), whole)) - 2
+
+
 def playbook(brief: RepurposeBrief, context: Context) -> RepurposeAnswer:
     """The text's own first sentences, cut to what each place takes."""
     brand = brand_words(context, brief.link)
     sentences = [one.strip() for one in brief.text.replace("\n", " ").split(". ") if one.strip()]
     lead = ". ".join(sentences[:2]).rstrip(".") + "."
     posts = [
-        Post(network=key, text=within(f"{brief.title.rstrip('.')}. {lead}", min(get_network(key).longest, 600) - 40))
+        Post(
+            network=key,
+            text=within(f"{brief.title.rstrip('.')}. {lead}", min(_room(key, brand.link, brief.title), 600) - 40),
+        )
         for key in ("linkedin", "x", "facebook")
     ]
     return RepurposeAnswer(
@@ -84,13 +94,19 @@ def playbook(brief: RepurposeBrief, context: Context) -> RepurposeAnswer:
     )
 
 
+def _length(post: Post, link: str) -> int:
+    network = get_network(post.network)
+    return count_post(network, compose_post(network, post.text, (), link))
+
+
 def check(brief: RepurposeBrief, _context: Context, result: Repurposed) -> list[Check]:
     """Whether each post fits, and each network is one that is known."""
     known = {one.key: one for one in NETWORKS}
     strange = [one.network for one in result.posts if one.network not in known]
     if strange:
         return [Check("networks", "Networks", "fail", f"“{strange[0]}” is not a network that was asked for.")]
-    long = [one.network for one in result.posts if len(one.text) > known[one.network].longest]
+    pairs = zip(result.posts, result.links, strict=False)
+    long = [one.network for one, link in pairs if _length(one, link) > known[one.network].longest]
     if long:
         return [Check("limits", "Limits", "fail", f"The post for {known[long[0]].label} is too long.")]
     detail = "Give a link, so that people find the whole text."
@@ -98,6 +114,22 @@ def check(brief: RepurposeBrief, _context: Context, result: Repurposed) -> list[
         Check("link", "Link", "warn", detail) if not brief.link else Check("link", "Link", "pass", "Each post has it.")
     )
     return [Check("limits", "Limits", "pass", "Each post fits its network."), link]
+
+
+def propose(brief: RepurposeBrief, context: Context, result: Repurposed) -> list[ProposedAction]:
+    """The posts as drafts; the letter stays a document."""
+    link = brand_words(context, brief.link).link
+    posts = [{"network": one.network, "text": one.text, "link": link} for one in result.posts]
+    return [
+        ProposedAction(
+            action="draft_posts",
+            title=f"{len(posts)} posts from “{brief.title}”"[:120],
+            payload={"posts": posts, "utm_campaign": brief.title[:80], "made_by": "Content & SEO"},
+            reason=result.summary[:300],
+            effect="Drafts without an hour yet; you give them one on the calendar.",
+            slot="posts",
+        )
+    ]
 
 
 def show(result: Repurposed) -> list[Block]:
@@ -138,6 +170,7 @@ REPURPOSE = make_task(
     complete=complete,
     playbook=playbook,
     checks=check,
+    propose=propose,
     show=show,
     summarise=lambda result: f"A letter and {len(result.posts)} posts: {result.email_subject}",
     examples=(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from agents.base import BriefExample, Check, Context, Task
+from agents.base import BriefExample, Check, Context, ProposedAction, Task
 from agents.parts.blocks import Block, Card, Cards, Text
 from agents.parts.brief_fields import Ask, Key, Line, Link, Prose, Told, Words, lines_of
 from agents.parts.documents import make_task
@@ -18,7 +18,10 @@ from agents.sources.marketing import read_brand, read_campaigns, read_today
 from agents.sources.readings import gather, read_computed
 from config import current_settings
 from lib.networks import NETWORKS, add_utm, get_network
+from lib.post_texts import compose_post, count_post
 
+AGENT_NAME = "Social Media & Community"
+KEYS = {one.key for one in NETWORKS}
 WEEK_NETWORKS = ("linkedin", "instagram", "facebook", "linkedin", "instagram")
 
 
@@ -110,7 +113,8 @@ def _play(brief: PostsBrief, context: Context, networks: tuple[str, ...]) -> Pos
         tags = list(dict.fromkeys(tag for tag in (tag_of(topic), tag_of(brand.company)) if len(tag) > 1))[
             : network.tags
         ]
-        room = network.longest - sum(len(tag) + 1 for tag in tags) - 4
+        link = add_utm(brand.link, source=key, medium="social", campaign=brief.topic)
+        room = network.longest - count_post(network, compose_post(network, "", tags, link)) - 4
         text = (
             within(f"{opening} {thing}.\n\n{question}", room)
             if network.longest < 600
@@ -120,9 +124,10 @@ def _play(brief: PostsBrief, context: Context, networks: tuple[str, ...]) -> Pos
     return PostsAnswer(idea=f"“{topic}”: one thing in each post, in words that fit where it stands.", posts=posts)
 
 
-def _length(post: Post) -> int:
-    """Characters with the tags, as the network counts them."""
-    return len(f"{post.text}\n\n{' '.join(post.tags)}".strip())
+def _length(post: Post, link: str) -> int:
+    """Characters with link and tags, as the network counts them."""
+    network = get_network(post.network)
+    return count_post(network, compose_post(network, post.text, post.tags, link))
 
 
 def _check(_brief: PostsBrief, context: Context, result: Posts) -> list[Check]:
@@ -132,7 +137,7 @@ def _check(_brief: PostsBrief, context: Context, result: Posts) -> list[Check]:
         return [Check("networks", "Networks", "fail", f"“{strange[0]}” is not a network that was asked for.")]
     checks = []
     pairs = zip(result.posts, result.placed, strict=False)
-    long = [post for post, placed in pairs if _length(post) > placed.longest]
+    long = [post for post, placed in pairs if _length(post, placed.link) > placed.longest]
     if long:
         checks.append(
             Check("limits", "Limits", "fail", f"The post for {get_network(long[0].network).label} is too long.")
@@ -151,13 +156,39 @@ def _check(_brief: PostsBrief, context: Context, result: Posts) -> list[Check]:
     return checks
 
 
+def _propose(brief: PostsBrief, context: Context, result: Posts, *, is_week: bool) -> list[ProposedAction]:
+    zone = ZoneInfo(current_settings().timezone)
+    link = brand_words(context, brief.link).link
+    drafts = []
+    for number, post in enumerate(result.posts):
+        day = date.fromisoformat(context.facts["days"][number % 7 if is_week else 1][-10:])
+        at = datetime.combine(day, time(get_network(post.network).hour), zone)
+        drafts.append(
+            {"network": post.network, "text": post.text, "tags": post.tags, "link": link, "alt": post.alt}
+            | {"at": at.isoformat()}
+        )
+    several = f"{len(drafts)} posts on “{brief.topic}”"
+    return [
+        ProposedAction(
+            action="draft_posts",
+            title=several[:120],
+            payload={"posts": drafts, "utm_campaign": brief.topic[:80], "made_by": AGENT_NAME},
+            reason=result.idea[:300],
+            effect="Drafts on the calendar at the hours when people read each network. You plan what is to go out.",
+            slot="posts",
+        )
+    ]
+
+
 def _show(result: Posts) -> list[Block]:
     cards = []
     for post, placed in zip(result.posts, result.placed, strict=False):
         label = next((one.label for one in NETWORKS if one.key == post.network), post.network)
+        length = _length(post, placed.link) if post.network in KEYS else len(post.text)
+        said = f"{length:,} of {placed.longest:,} characters"
         tags = f"\n\n{' '.join(post.tags)}" if post.tags else ""
         facts = (("When", placed.at), ("Link", placed.link or "–"), ("Picture", placed.picture), ("Alt", post.alt))
-        cards.append(Card(label, post.text + tags, facts, f"{_length(post):,} of {placed.longest:,} characters"))
+        cards.append(Card(label, post.text + tags, facts, said))
     return [Text(result.idea, "Idea"), Cards(cards, "Posts")]
 
 
@@ -180,7 +211,10 @@ def _make(
         checks=_check,
         show=_show,
         summarise=lambda result: f"{len(result.posts)} posts: {result.idea[:80]}",
-        assume=lambda _brief, _context: ["LUX does not post by itself yet: copy each post, or hand the document over."],
+        propose=lambda brief, context, result: _propose(brief, context, result, is_week=is_week),
+        assume=lambda _brief, _context: [
+            "Approved, the posts are drafts with these hours in mind; you plan those that shall go out."
+        ],
         examples=(
             BriefExample(
                 "A new thing",

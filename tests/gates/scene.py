@@ -53,6 +53,7 @@ from receipts.actors import Actor
 from receipts.plans import StepDraft, add_plan, list_steps
 from tests import makers
 from tests.campaigns.ledger_scene import make_contacts
+from tests.publishing.publishing_scene import add_publishing
 from tests.servers import Lux
 
 PAYLOADS = Path(__file__).parent.parent / "fixtures" / "webhook_payloads.json"
@@ -183,6 +184,7 @@ def make_full(lux: Lux) -> Scene:
             "number": 1,
             "name": letters[0].name,
             **add_conversation(owner_id),
+            **add_publishing(owner_id),
             "step_id": add_repair_step(group_id),
         }
         db.session.commit()

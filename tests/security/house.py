@@ -34,6 +34,7 @@ from extensions import db
 from models import AgentRun, AgentSchedule, ErrorGroup, IntakeBody, IntakeMapping, Proposal, User
 from tests import makers
 from tests.gates.scene import SETTINGS, Scene, add_conversation, cookie_of, make_full
+from tests.publishing.publishing_scene import add_publishing
 from tests.security.contents import Contents
 from tests.servers import Lux, drop_database, make_database
 
@@ -250,6 +251,7 @@ def foreign_values(scene: Scene) -> dict[str, str | int]:
     token = add_token("Another's", scopes=["operator"], days=30, by=stranger, peer="127.0.0.1")
     return {
         **personal_values(stranger),
+        **add_publishing(None, "Stranger"),
         "token_id": token.id,
         "schedule_id": add_schedule(stranger.id),
         "step_id": NOWHERE_ID,
