@@ -62,7 +62,7 @@ def test_the_page_shows_shares_with_their_intervals_and_what_changed(viewer: Fla
     assert "+21.67 points" in text
     assert "more than chance" in text
     assert "Opens by machines 5" in text
-    assert "Days are those of UTC" in text
+    assert "Days in UTC" in text
     assert "sums as of" in text
 
 
