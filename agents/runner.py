@@ -33,6 +33,7 @@ log = logging.getLogger("lux.agents")
 FLUSH_SECONDS = 0.1
 SMALL_ANSWER = 2000
 BEAT_SECONDS = 1.0
+ANSWER_SECONDS = 60.0
 # All in one statement, so that words reach their readers after one trip to the database.
 WRITE = text("""
     WITH beat AS (
@@ -237,7 +238,7 @@ class _Runner:
         db.session.rollback()
         shown = raw = ""
         flushed_at = beaten_at = time.monotonic()
-        pieces: Iterator[str | ai.Answer] = ai.stream(question)
+        pieces: Iterator[str | ai.Answer] = ai.stream(question, time_budget_seconds=ANSWER_SECONDS)
         with closing(pieces):  # type: ignore[type-var]  # stream() is a generator
             try:
                 for piece in pieces:

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 from flask.testing import FlaskClient
 from werkzeug.routing import RequestRedirect
 
-from agents import AGENTS
+from agents import AGENTS, runner
 from agents.actions import get_action
 from agents.base import Agent, Context, Task
 from agents.drafts import get_result, get_version, list_failures
@@ -30,6 +30,7 @@ from tests.fakes.openai_server import OpenAIServer
 from tests.makers import make_user
 
 EVIL = "evil.example"
+SHORT_PATIENCE_SECONDS = 0.4
 FOREIGN_FIGURE = "98.7654%"
 TASKS = [(agent, task) for agent in AGENTS for task in agent.tasks]
 IDS = [f"{agent.key}.{task.key}" for agent, task in TASKS]
@@ -180,7 +181,7 @@ def test_it_works_for_a_young_business(app: Flask, agent: Agent, task: Task[Any,
 
 @EVERY
 def test_it_works_for_a_shop_with_every_kind_of_model(
-    model_app: Flask, server: OpenAIServer, agent: Agent, task: Task[Any, Any]
+    model_app: Flask, server: OpenAIServer, agent: Agent, task: Task[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     BUSINESSES["shop"]()
     for example in range(3):
@@ -192,6 +193,8 @@ def test_it_works_for_a_shop_with_every_kind_of_model(
     expect_good(server, agent, task, good)
     expect_bad_to_end_well(server, agent, task, good)
     expect_clear_failures(server, agent, task, good)
+    monkeypatch.setattr(runner, "ANSWER_SECONDS", SHORT_PATIENCE_SECONDS)
+    expect_silence_to_end(server, agent, task)
     expect_valid_proposals(run_through(agent, task, brief, "playbook"))
 
 
@@ -229,10 +232,21 @@ def expect_clear_failures(server: OpenAIServer, agent: Agent, task: Task[Any, An
         run = run_through(agent, task, brief_of(task))
         assert (run.state, run.version) == ("failed", 0)
         assert words in str(run.error)
+        assert run.cost_usd <= current_settings().ai_run_budget_usd
     retry_run(run.id, "playbook")
     carry_out_run(run.id)
     db.session.rollback()
     expect_sound(get_run(run.id), agent, task)
+
+
+def expect_silence_to_end(server: OpenAIServer, agent: Agent, task: Task[Any, Any]) -> None:
+    """A service that never answers ends in a clear message, and is paid for once at most."""
+    server.moods, asked = ["hang"], len(server.requests)
+    run = run_through(agent, task, brief_of(task))
+    assert (run.state, run.version) == ("failed", 0)
+    assert "in time" in str(run.error)
+    assert len(server.requests) - asked == 1
+    assert run.cost_usd <= current_settings().ai_run_budget_usd
 
 
 def expect_discreet(task: Task[Any, Any]) -> None:
