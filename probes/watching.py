@@ -108,8 +108,14 @@ def close(verification: RepairVerification, verdict: Verdict) -> None:
 
 
 def _probe_symptom(group: ErrorGroup, plan: RepairPlan, passed: Sequence[TestResult]) -> list[TestResult]:
-    """The view's own probe; where there is none because nothing may be replayed, what the place depends on."""
+    """The view's own probe; where there is none because nothing may be replayed, what the place depends on.
+
+    A fault between the world and the app does not show in the view itself: then the probe from outside is the one.
+    """
     found = find_probe(group.place)
+    if group.source in SOURCES and (found is None or _has_failed_outside(group)):
+        asked = [run_outside_probe() for _ in range(PROBES_NEEDED - len(passed))]
+        return [result for result in asked if result is not None]
     if found is not None:
         results: list[TestResult] = []
         while len(passed) + sum(result.passed for result in results) < PROBES_NEEDED:
@@ -117,9 +123,6 @@ def _probe_symptom(group: ErrorGroup, plan: RepairPlan, passed: Sequence[TestRes
             if not results[-1].passed:
                 break
         return results
-    if group.source in SOURCES:
-        asked = [run_outside_probe() for _ in range(PROBES_NEEDED - len(passed))]
-        return [result for result in asked if result is not None]
     if (group.place or "").startswith("GET "):
         return []
     results = []
@@ -132,6 +135,12 @@ def _probe_symptom(group: ErrorGroup, plan: RepairPlan, passed: Sequence[TestRes
             if not results[-1].passed:
                 return results
     return results
+
+
+def _has_failed_outside(group: ErrorGroup) -> bool:
+    """Whether the probe over the loopback failed while the error was live."""
+    rows = list_baseline(group.id, group.resolved_at)
+    return any(str(row["key"]).startswith("loopback:") and not row["passed"] for row in rows)
 
 
 def _count_successes(verification: RepairVerification, group: ErrorGroup) -> int:

@@ -283,7 +283,7 @@ def _what_changed_by_itself(run: Run, group: ErrorGroup, baseline: Sequence[Test
     found += [
         TestResult(result.kind, result.tried, "it works again", f"it failed before, now {result.seen}", True)
         for result in again
-        if result.key.startswith("dependency:")
+        if result.key.startswith(("dependency:", "loopback:"))
     ]
     return found
 
