@@ -40,6 +40,7 @@ from extensions import csrf
 from lib.row_ids import LARGEST
 from models import Campaign, Contact
 from pages import (
+    ad_plans,
     agent_runs,
     agents,
     analytics,
@@ -206,6 +207,12 @@ PAGES: list[Row] = [
         probes={"index": Probe("Pictures</h1>")},
     ),
     Row(media.page, "/media", public),
+    Row(
+        ad_plans.page,
+        "/campaigns/ad-plans",
+        viewer_reads_marketer_writes,
+        exceptions={"add": marketer, "edit": marketer, "add_one": marketer, "edit_ad": marketer},
+    ),
     Row(campaign_wizard.page, "/campaigns", viewer_reads_marketer_writes),
     Row(campaign_versions.page, "/campaigns", viewer_reads_marketer_writes),
     Row(

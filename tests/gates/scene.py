@@ -49,6 +49,8 @@ from extensions import db
 from models import Contact, ErrorGroup, IntakeBody, User
 from lib.networks import EMAIL_HEADER
 from models import Asset, Contact, ErrorGroup, IntakeBody, User
+from planning.ad_plans import AdFacts, PlanFacts, add_ad, change_audience
+from planning.ad_plans import add_plan as add_ad_plan
 from receipts.actors import Actor
 from receipts.plans import StepDraft, add_plan, list_steps
 from tests import makers
@@ -167,6 +169,7 @@ def make_full(lux: Lux) -> Scene:
         # The wizard and its versions show a draft; everything else of a campaign shows one that was sent.
         draft_areas = ("campaign_wizard", "campaign_versions", "library")
         scene.of_area = {area: {"campaign_id": draft_id} for area in draft_areas}
+        scene.of_area["ad_plans"] = {"key": "google"}
         scene.values = {
             **always(app),
             "campaign_id": sent_id,
@@ -180,6 +183,7 @@ def make_full(lux: Lux) -> Scene:
             "group_id": group_id,
             "asset_id": drawn.id,
             "ending": "png",
+            **add_ads(segment_id, drawn.id),
             "key": "email_crm",
             "number": 1,
             "name": letters[0].name,
@@ -204,6 +208,17 @@ def add_pictures() -> Asset:
     makers.make_asset()
     design = read_design({"headline": "The first flush is here", "call": "Try a cup", "name": "Lumen Tea"})
     return add_drawings(design, [EMAIL_HEADER], name="First flush", alt="The first flush is here", made_by="Ada")[0]
+
+
+def add_ads(segment_id: int, asset_id: int) -> dict[str, str | int]:
+    """A plan of advertising with an ad, an audience and a file; their ids."""
+    parts = [("Search ads", 60), ("Tests", 40)]
+    facts = PlanFacts("Spring tea", "sales", "Calmly.", "https://tea.example", "EUR", "900", parts=parts)
+    plan = add_ad_plan(facts, made_by="Ada")
+    lines = ["First flush tea", "From one garden", "Free returns"]
+    ad = add_ad(plan.id, AdFacts("google_search", "Tea", lines, lines[:2], asset_id=asset_id))
+    audience = change_audience(plan.id, segment_id, is_excluded=False)
+    return {"plan_id": plan.id, "ad_id": ad.id, "audience_id": audience.id}
 
 
 def add_error() -> int:

@@ -32,6 +32,7 @@ from channels.outbox import list_outbox_messages
 from config import current_settings, load_settings
 from extensions import db
 from models import AgentRun, AgentSchedule, ErrorGroup, IntakeBody, IntakeMapping, Proposal, User
+from planning.ad_plans import PlanFacts, add_plan
 from tests import makers
 from tests.gates.scene import SETTINGS, Scene, add_conversation, cookie_of, make_full
 from tests.publishing.publishing_scene import add_publishing
@@ -272,10 +273,17 @@ def foreign_values(scene: Scene) -> dict[str, str | int]:
         "document": "diagnostics",
         "asset_id": makers.make_asset(name="Another's picture").id,
         "ending": "jpg",
+        **another_plan(),
         "number": 99,
         "path": "../app.py",
         "build": "0" * 12,
     }
+
+
+def another_plan() -> dict[str, str | int]:
+    """A plan of advertising without ads: neither an ad nor an audience of another plan is reached through it."""
+    plan = add_plan(PlanFacts("Another's plan"), made_by="Stranger")
+    return {"plan_id": plan.id, "ad_id": NOWHERE_ID, "audience_id": NOWHERE_ID}
 
 
 def foreign_tokens(scene: Scene) -> dict[str, dict[str, str | int]]:
