@@ -46,8 +46,8 @@ from pages import (
     analytics,
     api_description,
     approvals,
-    ask_lux,
     articles,
+    ask_lux,
     assets,
     audit,
     auto_repair_api,
@@ -70,8 +70,10 @@ from pages import (
     diagnostics_api,
     diagnostics_logs,
     docs,
+    duplicates,
     first_start,
     health,
+    lead_scores,
     library,
     media,
     metrics,
@@ -88,6 +90,7 @@ from pages import (
     settings_connections,
     sign_in,
     styleguide,
+    tasks,
     tokens,
     users,
     webhook,
@@ -174,6 +177,7 @@ PAGES: list[Row] = [
         exceptions={"add": marketer, "edit": marketer, "erase": marketer},
         probes={"show": Probe("Story</h2>", {"contact_id": Contact.id})},
     ),
+    Row(duplicates.page, "/contacts/duplicates", viewer_reads_marketer_writes),
     Row(
         contact_imports.page,
         "/contacts/imports",
@@ -229,6 +233,15 @@ PAGES: list[Row] = [
         menu="Approvals",
         icon="stamp",
         probes={"index": Probe("Approvals</h1>")},
+    ),
+    Row(
+        tasks.page,
+        "/tasks",
+        viewer_reads_marketer_writes,
+        menu="Tasks",
+        icon="list-checks",
+        exceptions={"add": marketer},
+        probes={"index": Probe("Tasks</h1>")},
     ),
     Row(
         calendar.page,
@@ -293,6 +306,7 @@ PAGES: list[Row] = [
     Row(brand.page, "/settings/brand", viewer_reads_marketer_writes, probes={"index": Probe("Brand</h1>")}),
     Row(channels.page, "/settings/channels", viewer, probes={"index": Probe("Channels</h1>")}),
     Row(sending_rules.page, "/settings/sending", operator, probes={"index": Probe("Sending</h1>")}),
+    Row(lead_scores.page, "/settings/lead-scores", viewer_reads_marketer_writes),
     Row(settings_connections.page, "/settings/connections", operator, probes={"index": Probe("Connections</h1>")}),
     Row(outgoing_webhooks.page, "/settings/outgoing-webhooks", operator),
     Row(tokens.page, "/settings/tokens", operator, probes={"index": Probe("Tokens</h1>")}),
@@ -311,7 +325,10 @@ PAGES: list[Row] = [
 ]
 
 # What waits behind a line of the menu: a number beside its label.
-COUNTS: dict[str, Callable[[], int]] = {"approvals.index": count_waiting_proposals}
+COUNTS: dict[str, Callable[[], int]] = {
+    "approvals.index": count_waiting_proposals,
+    "tasks.index": tasks.count_my_due_tasks,
+}
 
 
 def init_routes(app: Flask) -> None:

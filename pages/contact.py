@@ -20,6 +20,7 @@ from audience.contacts import (
     add_to_segment,
     change_contact,
     change_tags,
+    find_contact,
     find_contact_by_email,
     get_contact,
     list_other_addresses,
@@ -29,8 +30,11 @@ from audience.contacts import (
     tags_of,
     unsubscribe_contacts,
 )
+from audience.duplicates import count_pairs_of, find_other_of
 from audience.erasure import erase_contact
 from audience.exports import contact_document, note_export
+from audience.merges import find_survivor_id, list_merges_of
+from audience.scores import find_score
 from audience.segments import list_segments, list_segments_of
 from audience.timeline import PAGE_SIZE, Moment, list_messages_of, list_moments
 from campaigns.confirmations import ask_again, find_confirmation
@@ -38,6 +42,7 @@ from config import current_settings
 from errors import Conflict, InputInvalid
 from lib.row_ids import read_id
 from models import Contact
+from planning.tasks import list_tasks_of_contact
 
 page = Blueprint("contact", __name__)
 
@@ -70,7 +75,13 @@ def add() -> ResponseReturnValue:
 
 @page.get("/<int:contact_id>")
 def show(contact_id: int) -> ResponseReturnValue:
-    """One person: who, consents, segments, messages with their reason, the story by day."""
+    """One person: who, consents, segments, messages with their reason, the story by day.
+
+    Whoever was merged leads to the contact that was kept.
+    """
+    survivor_id = find_survivor_id(contact_id) if find_contact(contact_id) is None else None
+    if survivor_id is not None:
+        return redirect(url_for("contact.show", contact_id=survivor_id), 302)
     return _profile(get_contact(contact_id))
 
 
@@ -186,6 +197,11 @@ def _profile(contact: Contact, *, errors: Mapping[str, str] | None = None) -> st
         segments=list_segments_of(contact.id),
         segment_options=[(str(one.id), one.name) for one in list_segments()],
         messages=list_messages_of(contact.id),
+        score=find_score(contact.id),
+        tasks=list_tasks_of_contact(contact.id),
+        merges=list_merges_of(contact.id),
+        duplicate_count=count_pairs_of(contact.id),
+        likely_id=find_other_of(contact.id),
         story=_story(moments),
         older=moments[-1].at.isoformat() if len(moments) >= PAGE_SIZE else None,
         errors=errors or {},

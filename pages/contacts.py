@@ -18,10 +18,12 @@ from audience.contacts import (
     tags_of,
     unsubscribe_contacts,
 )
+from audience.duplicates import count_pairs
 from audience.erasure import delete_contacts
 from audience.exports import note_export, stream_contacts
 from audience.imports import list_imports
 from audience.sample import add_sample_data, count_sample_contacts, delete_sample_data
+from audience.scores import Points, current_points, find_points, find_scoring, level_of
 from audience.search import (
     ADDED_DAYS,
     SORTS,
@@ -50,7 +52,12 @@ SUBSCRIPTION_WORDS = {
 ADDED_WORDS = {"1": "the last day", "7": "the last 7 days", "30": "the last 30 days", "90": "the last 90 days"} | {
     "365": "the last year"
 }
-SORT_WORDS = {"newest": "Newest first", "oldest": "Oldest first", "email": "E-mail, A to Z"}
+SORT_WORDS = {
+    "newest": "Newest first",
+    "oldest": "Oldest first",
+    "email": "E-mail, A to Z",
+    "score": "Lead score, highest first",
+}
 COLUMNS = {
     "subscription": "Subscription",
     "phone": "Phone",
@@ -59,7 +66,9 @@ COLUMNS = {
     "tags": "Tags",
     "added": "Added",
     "opened": "Last opened",
+    "score": "Lead score",
 }
+SCORE = "score"
 USUAL_COLUMNS = ("subscription", "source", "tags", "added")
 CONFIRMED = "yes"
 MOST_AT_ONCE = 1000
@@ -105,18 +114,22 @@ def index() -> ResponseReturnValue:
     listed = list_contacts(wanted, after=read_id(request.args.get("after")), before=read_id(request.args.get("before")))
     arguments = _arguments(wanted)
     segments = list_segments()
+    points = current_points() if find_scoring() is not None else None
     is_all_empty = not listed.contacts and wanted.is_empty
     return render_template(
         "contacts/index.html",
         listed=listed,
         wanted=wanted,
         count=count_matching(wanted),
-        columns=_columns(),
-        all_columns=COLUMNS,
+        columns=[one for one in _columns() if one != SCORE or points is not None],
+        all_columns={key: word for key, word in COLUMNS.items() if key != SCORE or points is not None},
+        scores=find_points(one.id for one in listed.contacts) if points is not None else {},
+        level=lambda number: level_of(number, points or Points()),
+        duplicate_count=count_pairs(),
         chips=_chips(wanted, arguments),
         arguments=arguments,
         segments=segments,
-        choices=_choices(segments, wanted),
+        choices=_choices(segments, wanted, has_scores=points is not None),
         next_url=_beside(arguments, after=listed.after) if listed.after else None,
         previous_url=_beside(arguments, before=listed.before) if listed.before else None,
         sample_count=count_sample_contacts() if not is_all_empty and wanted.source == "Sample data" else 0,
@@ -183,7 +196,7 @@ def _act(action: str, ids: list[int], form: Mapping[str, str]) -> str:
     raise InputInvalid({"action": "Choose what to do."})
 
 
-def _choices(segments: list[Segment], wanted: ContactFilter) -> dict[str, list[Any]]:
+def _choices(segments: list[Segment], wanted: ContactFilter, *, has_scores: bool) -> dict[str, list[Any]]:
     sources = list_sources()
     if wanted.source and wanted.source not in sources:
         sources.append(wanted.source)
@@ -193,7 +206,7 @@ def _choices(segments: list[Segment], wanted: ContactFilter) -> dict[str, list[A
         "source": [("", "Any source"), *[(one, one) for one in sources]],
         "added": [("", "Added at any time"), *[(one, f"Added in {ADDED_WORDS[one]}") for one in ADDED_DAYS]],
         "phone": [("", "With or without phone"), ("yes", "Has a phone"), ("no", "Has no phone")],
-        "sort": [(one, SORT_WORDS[one]) for one in SORTS],
+        "sort": [(one, SORT_WORDS[one]) for one in SORTS if one != SCORE or has_scores],
     }
 
 
@@ -216,12 +229,15 @@ def _chips(wanted: ContactFilter, arguments: Mapping[str, Any]) -> list[tuple[st
 
 
 def _columns() -> list[str]:
-    chosen = [one for one in COLUMNS if one in request.args.getlist("columns")]
-    return chosen or list(USUAL_COLUMNS)
+    chosen = [one for one in COLUMNS if one in request.args.getlist("columns")] or list(USUAL_COLUMNS)
+    is_by_score = request.args.get("sort") == SCORE and SCORE not in chosen
+    return [*chosen, SCORE] if is_by_score else chosen
 
 
 def _arguments(wanted: ContactFilter) -> dict[str, Any]:
     columns = _columns()
+    if wanted.sort == SCORE and columns == [*USUAL_COLUMNS, SCORE]:
+        columns = list(USUAL_COLUMNS)
     return wanted.as_arguments() | ({} if columns == list(USUAL_COLUMNS) else {"columns": columns})
 
 

@@ -10,16 +10,19 @@ from pydantic import ValidationError
 from agents.actions import (
     add_asset,
     add_calendar_entries,
+    add_tasks,
     apply_repair,
     draft_ad_plan,
     draft_article,
     draft_email_campaign,
     draft_posts,
     draft_segment,
+    merge_contacts,
     pause_campaign,
     replay_intake,
     reschedule_campaign,
     retry_campaign,
+    set_lead_scores,
 )
 from agents.actions.base import Action
 from agents.complaints import path_of, sentence_of
@@ -27,6 +30,8 @@ from errors import InputInvalid, NotFound
 
 ACTIONS: list[Action[Any]] = [
     draft_segment.ACTION,
+    set_lead_scores.ACTION,
+    merge_contacts.ACTION,
     draft_email_campaign.ACTION,
     draft_posts.ACTION,
     draft_article.ACTION,
@@ -36,6 +41,7 @@ ACTIONS: list[Action[Any]] = [
     pause_campaign.ACTION,
     reschedule_campaign.ACTION,
     retry_campaign.ACTION,
+    add_tasks.ACTION,
     replay_intake.ACTION,
     apply_repair.ACTION,
 ]

@@ -8,7 +8,16 @@ from typing import Annotated, Any
 from agents.base import BriefExample, Context, ProposedAction, Task
 from agents.parts.brief_fields import Ask, Told
 from agents.parts.documents import make_task
-from agents.parts.result_parts import REPORT_JOB, Part, Report, ReportAnswer, show_report, summarise_report
+from agents.parts.result_parts import (
+    NOTHING_TO_DO,
+    REPORT_JOB,
+    Part,
+    Report,
+    ReportAnswer,
+    show_report,
+    summarise_report,
+)
+from agents.parts.task_proposals import propose_findings
 from agents.sources.readings import shown
 
 
@@ -33,8 +42,19 @@ def make_report_task(
     playbook: Callable[[LookBrief, Context], ReportAnswer],
     examples: tuple[BriefExample, ...],
     propose: Callable[[LookBrief, Context, Report], list[ProposedAction]] | None = None,
+    tasks_at: str = "",
 ) -> Task[Any, Any]:
-    """A task that reports findings on figures that code computes."""
+    """A task that reports findings on figures that code computes.
+
+    With `tasks_at`, the page where people see to them, findings are proposed as tasks; the playbook's rules say
+    whether there is anything to do at all.
+    """
+
+    def propose_all(brief: LookBrief, context: Context, report: Report) -> list[ProposedAction]:
+        own = propose(brief, context, report) if propose else []
+        is_needed = bool(tasks_at) and playbook(brief, context).first_step != NOTHING_TO_DO
+        return own + (propose_findings(label, report.findings, tasks_at) if is_needed else [])
+
     return make_task(
         key=key,
         label=label,
@@ -46,7 +66,7 @@ def make_report_task(
         read=read,
         complete=complete,
         playbook=playbook,
-        propose=propose,
+        propose=propose_all,
         show=show_report,
         summarise=summarise_report,
         examples=examples,

@@ -74,6 +74,7 @@ class Report(ReportAnswer):
     tables: list[ShownTable] = []
 
 
+NOTHING_TO_DO = "Nothing needs to be done today."
 REPORT_JOB = (
     "verdict: two or three sentences. findings: the most important first, each with what the figures say and what to "
     "do about it. first_step: the one thing to do today."
@@ -83,7 +84,7 @@ REPORT_JOB = (
 def write_report(findings: Sequence[Finding], *, good: str, bad: str, calm: Finding) -> ReportAnswer:
     """A playbook's report: the findings that rules made, or that nothing is wrong."""
     if not findings:
-        return ReportAnswer(verdict=good, findings=[calm], first_step="Nothing needs to be done today.")
+        return ReportAnswer(verdict=good, findings=[calm], first_step=NOTHING_TO_DO)
     first = findings[0].do.split(". ")[0].rstrip(".")
     return ReportAnswer(verdict=bad, findings=list(findings)[:8], first_step=f"{first}."[:200])
 

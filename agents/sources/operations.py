@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,9 @@ from sqlalchemy import ColumnElement, and_, exists, func, select
 
 from agents.sources.readings import FEWEST_SENT, Reading, make_reading, percent_of
 from audience.consent import is_suppressed_contact
+from audience.duplicates import SURE, Likeness, list_likenesses, word_of
 from audience.intake_inbox import REASONS, count_by_state, count_dead_by_reason
+from audience.merge_plans import plan_merge, suggest_kept
 from campaigns.channel_states import find_pause_reason, find_rest, list_slow_domains
 from channels.sender_domain import check_domain, find_sender_domain
 from config import current_settings
@@ -120,53 +122,48 @@ def read_data_quality() -> Reading:
 
 
 def read_duplicates() -> Reading:
-    """Contacts that may be one person: the same phone, or the same name at the same domain. Numbers, no names."""
-    name = func.lower(func.btrim(Contact.name))
-    domain = func.split_part(Contact.email, "@", 2)
-    has_name = func.coalesce(Contact.name, "") != ""
-    queries = {
-        "The same phone number": select(func.array_agg(Contact.id))
-        .where(Contact.phone.is_not(None))
-        .group_by(Contact.phone),
-        "The same name at the same domain": select(func.array_agg(Contact.id)).where(has_name).group_by(name, domain),
-    }
-    rows, groups = [], []
-    for reason, query in queries.items():
-        having = query.having(func.count() > 1)
-        inner = having.subquery()
-        count = db.session.scalar(select(func.count()).select_from(inner)) or 0
-        if not count:
-            continue
-        rows.append({"reason": reason, "groups": count})
-        largest = having.order_by(func.count().desc(), func.min(Contact.id)).limit(MOST_GROUPS)
-        groups += [
-            {"reason": reason, "contacts": ", ".join(f"#{one}" for one in sorted(group)[:6])} | _keep(group)
-            for group in db.session.scalars(largest)
-        ]
+    """Contacts that may be one person, with the reasons and how likely it is. Numbers, no names."""
+    likenesses = list_likenesses()
+    by_reason = Counter(reason for one in likenesses for reason in one.reasons)
+    by_word = Counter(word_of(one.confidence) for one in likenesses)
+    previews = [_preview(one) for one in likenesses[:MOST_GROUPS]]
     total = db.session.scalar(select(func.count()).select_from(Contact)) or 0
-    value = f"{sum(int(str(row['groups'])) for row in rows):,} groups that may be one person"
-    facts = {"doubles": rows, "groups": groups[:MOST_GROUPS]}
+    facts = {
+        "found": {"pairs": len(likenesses)},
+        "found_by_likelihood": dict(by_word),
+        "doubles": [{"reason": reason, "pairs": count} for reason, count in by_reason.most_common()],
+        "pairs": [
+            {name: one[name] for name in ("contacts", "likelihood", "reason", "keep", "note")} for one in previews
+        ],
+    }
+    sure = [one for one in previews if one["likelihood"] >= SURE]
     return make_reading(
         "duplicates",
         "Doubles",
-        value,
+        f"{len(likenesses):,} pairs that may be one person",
         facts,
-        source="/contacts",
+        source="/contacts/duplicates",
         coverage=min(1.0, total / 20),
-        how="nothing is merged",
+        how="seven rules for address, phone and name; nothing is merged",
+        kept={"merges": sure[:MOST_SAMPLES]},
     )
 
 
-def _keep(ids: Sequence[int]) -> dict[str, str]:
-    """Which one of a group to keep: who may be written to first, then whoever was seen last, then the oldest."""
-    people = db.session.scalars(select(Contact).where(Contact.id.in_(ids))).all()
-    seen = datetime(1970, 1, 1, tzinfo=UTC)
-    best = max(
-        people, key=lambda one: (one.subscription == "subscribed", one.clicked_at or one.opened_at or seen, -one.id)
-    )
-    refused = any(one.subscription in ("unsubscribed", "complained") for one in people)
-    note = "one of them has left: the merged contact must stay left alone" if refused else ""
-    return {"keep": f"#{best.id}", "note": note}
+def _preview(likeness: Likeness) -> dict[str, Any]:
+    """What a merge of two would mean: whom to keep, and what to mind."""
+    first, second = (db.session.get_one(Contact, one) for one in (likeness.first_id, likeness.second_id))
+    kept = suggest_kept(first, second)
+    gone = second if kept is first else first
+    refused = plan_merge(kept, gone).subscription in ("unsubscribed", "complained")
+    return {
+        "contacts": f"#{first.id} and #{second.id}",
+        "likelihood": likeness.confidence,
+        "reason": "; ".join(likeness.reasons),
+        "keep": f"#{kept.id}",
+        "note": "one of them has left: the merged contact must stay left alone" if refused else "",
+        "kept_id": kept.id,
+        "gone_id": gone.id,
+    }
 
 
 def read_deliverability() -> Reading:

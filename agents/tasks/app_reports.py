@@ -269,4 +269,5 @@ IMPROVEMENTS = make_report_task(
         ("After an incident", "So that it does not happen again.", "The mail server was away for an hour."),
         ("Little time", "One thing only.", "We have an afternoon."),
     ),
+    tasks_at="/diagnostics/",
 )

@@ -77,6 +77,7 @@ INTEGRATION_HEALTH = make_report_task(
         ("A form is silent", "Nothing arrives.", "The website form brings nobody any more."),
         ("After a change", "Did it work?", "We changed the Zap yesterday."),
     ),
+    tasks_at="/settings/connections/",
 )
 
 

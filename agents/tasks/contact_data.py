@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.base import Context
+from agents.base import Context, ProposedAction
 from agents.parts.report_tasks import LookBrief, cut, make_examples, make_report_task, share
 from agents.parts.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
 from agents.sources.marketing import read_audience
@@ -78,6 +78,7 @@ DATA_QUALITY = make_report_task(
         ("Before an import", "What is wrong already?", "We import a large file next week."),
         ("Odd greetings", "Names look wrong.", "Some people were greeted with their address."),
     ),
+    tasks_at="/contacts/",
 )
 
 
@@ -89,23 +90,30 @@ def _read_doubles(_brief: LookBrief) -> Context:
 
 
 def _complete_doubles(_brief: LookBrief, context: Context, answer: ReportAnswer) -> Report:
-    rows = [(one["reason"], one["contacts"], one["keep"], one["note"] or "–") for one in context.facts["groups"]]
-    table = make_table(
-        "Preview of merges", ("Why", "Contacts", "Keep", "Mind"), rows, empty="No two contacts look like one person."
-    )
-    figures = [
-        make_figure(one["reason"], one["groups"], "duplicates", note="groups") for one in context.facts["doubles"]
+    rows = [
+        (one["contacts"], one["likelihood"], one["reason"], one["keep"], one["note"] or "–")
+        for one in context.facts["pairs"]
     ]
-    figures = figures or [make_figure("Groups", 0, "duplicates")]
+    table = make_table(
+        "Preview of merges",
+        ("Contacts", "Likely", "Why", "Keep", "Mind"),
+        rows,
+        numbers=(1,),
+        empty="No two contacts look like one person.",
+    )
+    figures = [make_figure("Pairs", context.facts["found"]["pairs"], "duplicates")]
+    figures += [
+        make_figure(word, number, "duplicates") for word, number in context.facts["found_by_likelihood"].items()
+    ]
     return Report(**answer.model_dump(), figures=figures, tables=[table])
 
 
 def _play_doubles(_brief: LookBrief, context: Context) -> ReportAnswer:
     findings = [
         Finding(
-            title=cut(one["reason"]),
-            what=f"{one['groups']:,} groups of contacts share it.",
-            do="Look at a few of them first: families and offices share a phone. Then keep the one that is named.",
+            title=cut(one["reason"][:1].upper() + one["reason"][1:]),
+            what=f"{one['pairs']:,} pairs of contacts share it.",
+            do="Look at a few of them first: families and offices share a phone. Then merge what is one person.",
         )
         for one in context.facts["doubles"]
     ]
@@ -113,9 +121,23 @@ def _play_doubles(_brief: LookBrief, context: Context) -> ReportAnswer:
     return write_report(
         findings,
         good="No two contacts look like one person.",
-        bad="Some contacts may be one person. Nothing was merged: the preview says which one to keep, and why.",
+        bad="Some contacts may be one person. Nothing was merged: each proposal shows first what would become of both.",
         calm=calm,
     )
+
+
+def _propose_merges(_brief: LookBrief, context: Context, _report: Report) -> list[ProposedAction]:
+    return [
+        ProposedAction(
+            "merge_contacts",
+            f"Merge contact #{one['gone_id']} into #{one['kept_id']}",
+            {"kept_id": one["kept_id"], "gone_id": one["gone_id"]},
+            f"{one['likelihood']}% likely one person: {one['reason']}.",
+            "One person gets each message once. A no of either one holds for both, and undo brings both back.",
+            f"merge-{one['kept_id']}-{one['gone_id']}",
+        )
+        for one in context.kept["merges"]
+    ]
 
 
 DUPLICATES = make_report_task(
@@ -133,4 +155,5 @@ DUPLICATES = make_report_task(
         ("After an import", "Did it bring doubles?", "We imported the fair's list twice."),
         ("Somebody got it twice", "Why?", "A customer got the same letter twice."),
     ),
+    _propose_merges,
 )

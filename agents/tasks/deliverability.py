@@ -106,4 +106,5 @@ DELIVERABILITY = make_report_task(
         ("Fewer opens", "Does it land in spam?", "Fewer people open than a month ago."),
     ),
     _propose_retry,
+    tasks_at="/settings/channels/",
 )

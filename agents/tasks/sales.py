@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from agents.base import BriefExample, Check, Context
+from agents.base import BriefExample, Check, Context, ProposedAction
 from agents.parts.blocks import Block, Card, Cards, Facts, Table, Text
 from agents.parts.brief_fields import Ask, Clean, Key, Line, Link, Name, Told, ToldLine, Words, lines_of
 from agents.parts.documents import make_task
@@ -23,9 +23,14 @@ from agents.parts.result_parts import (
     show_lines,
     write_report,
 )
+from agents.parts.task_proposals import make_task_entry, propose_tasks
 from agents.sources.marketing import read_audience, read_brand, read_campaigns
 from agents.sources.readings import gather
 from agents.sources.sales import read_scores
+from audience.segments import list_segments
+
+HOT_SEGMENT = "Warm and hot contacts"
+ACTION_DAYS = 2
 
 # ── Scores ──
 
@@ -78,6 +83,48 @@ def _play_scores(_brief: LookBrief, context: Context) -> ReportAnswer:
     )
 
 
+def _propose_scores(_brief: LookBrief, context: Context, _report: Report) -> list[ProposedAction]:
+    scores, marks = context.facts["scores"], context.facts["marks"]
+    proposed = []
+    if not context.kept["is_scoring"]:
+        proposed.append(
+            ProposedAction(
+                "set_lead_scores",
+                "Keep lead scores of all contacts",
+                context.kept["scoring"],
+                f"{scores['hot']:,} of {scores['scored']:,} who may be written to are hot, {scores['warm']:,} warm.",
+                "Each contact's page shows the score with its reasons, contacts can be ordered by it, and segments "
+                "can ask for it. It is computed anew every day and when somebody does something.",
+                "scores",
+            )
+        )
+    taken = {segment.name.lower() for segment in list_segments()}
+    if scores["hot"] + scores["warm"] and HOT_SEGMENT.lower() not in taken:
+        proposed.append(
+            ProposedAction(
+                "draft_segment",
+                f"Add the segment “{HOT_SEGMENT}”",
+                {
+                    "name": HOT_SEGMENT,
+                    "description": "Subscribed, and warm or hot by their lead score.",
+                    "rules": {
+                        "match": "all",
+                        "rules": [
+                            {"field": "subscription", "operator": "is", "value": "subscribed"},
+                            {"field": "score", "operator": "at_least", "value": marks["warm_from"]},
+                        ],
+                    },
+                    "made_by": "Sales Enablement",
+                },
+                "They listen: what is written to them should be about them.",
+                f"{scores['hot'] + scores['warm']:,} contacts once lead scores are kept; who cools down leaves by "
+                "themselves.",
+                "segment",
+            )
+        )
+    return proposed
+
+
 LEAD_SCORES = make_report_task(
     "lead_scores",
     "Lead scores",
@@ -91,6 +138,7 @@ LEAD_SCORES = make_report_task(
         ("After a campaign", "Who is warm now?", "The spring letter went out on Friday."),
         ("Before a fair", "Whom to invite?", "We are at the fair next week."),
     ),
+    _propose_scores,
 )
 
 
@@ -170,6 +218,20 @@ def _show_actions(result: NextActions) -> list[Block]:
     ]
 
 
+def _propose_actions(_brief: ActionsBrief, _context: Context, result: NextActions) -> list[ProposedAction]:
+    tasks = [
+        make_task_entry(
+            f"{one.action} ({one.contact})",
+            f"{one.words}\n\nWhy: {reason}.",
+            due_in_days=ACTION_DAYS,
+            contact_id=int(one.contact.removeprefix("#")),
+        )
+        for one, reason in zip(result.actions, result.reasons, strict=True)
+        if one.contact.removeprefix("#").isdigit()
+    ]
+    return propose_tasks("Sales Enablement", tasks, "The highest scores, and one thing to do for each of them.")
+
+
 NEXT_ACTIONS = make_task(
     key="next_actions",
     label="Next best actions",
@@ -184,6 +246,7 @@ NEXT_ACTIONS = make_task(
     complete=_complete_actions,
     playbook=_play_actions,
     checks=_check_actions,
+    propose=_propose_actions,
     show=_show_actions,
     summarise=lambda result: f"{len(result.actions)} actions.",
     examples=(

@@ -46,7 +46,6 @@ from conversation.turns import Asker, start_turn
 from creative.drawings import add_drawings, read_design
 from error_logger import error_logger
 from extensions import db
-from models import Contact, ErrorGroup, IntakeBody, User
 from lib.networks import EMAIL_HEADER
 from models import Asset, Contact, ErrorGroup, IntakeBody, User
 from planning.ad_plans import AdFacts, PlanFacts, add_ad, change_audience
@@ -54,6 +53,7 @@ from planning.ad_plans import add_plan as add_ad_plan
 from receipts.actors import Actor
 from receipts.plans import StepDraft, add_plan, list_steps
 from tests import makers
+from tests.audience.people_scene import add_people_work
 from tests.campaigns.ledger_scene import make_contacts
 from tests.publishing.publishing_scene import add_publishing
 from tests.servers import Lux
@@ -189,6 +189,7 @@ def make_full(lux: Lux) -> Scene:
             "name": letters[0].name,
             **add_conversation(owner_id),
             **add_publishing(owner_id),
+            **add_people_work(owner_id),
             "step_id": add_repair_step(group_id),
         }
         db.session.commit()
@@ -203,6 +204,8 @@ def add_conversions(owner: User) -> None:
     take_from_server({"name": "purchase", "key": "A-1", "value": 49.9, "currency": "EUR", **words})
     sum_days()
     sum_cohorts()
+
+
 def add_pictures() -> Asset:
     """An uploaded picture, and one that LUX drew."""
     makers.make_asset()

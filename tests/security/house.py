@@ -34,6 +34,7 @@ from extensions import db
 from models import AgentRun, AgentSchedule, ErrorGroup, IntakeBody, IntakeMapping, Proposal, User
 from planning.ad_plans import PlanFacts, add_plan
 from tests import makers
+from tests.audience.people_scene import add_people_work
 from tests.gates.scene import SETTINGS, Scene, add_conversation, cookie_of, make_full
 from tests.publishing.publishing_scene import add_publishing
 from tests.security.contents import Contents
@@ -253,6 +254,7 @@ def foreign_values(scene: Scene) -> dict[str, str | int]:
     return {
         **personal_values(stranger),
         **add_publishing(None, "Stranger"),
+        **add_people_work(None, "Stranger"),
         "token_id": token.id,
         "schedule_id": add_schedule(stranger.id),
         "step_id": NOWHERE_ID,
