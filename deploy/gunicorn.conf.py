@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def when_ready(_server: Any) -> None:
     for former in [handler for handler in log.handlers if isinstance(handler, DeathWatch)]:
         log.removeHandler(former)
     log.addHandler(deaths)
+    gc.freeze()
 
 
 on_reload = when_ready
@@ -78,6 +80,8 @@ def post_worker_init(worker: Any) -> None:
     errors.start()
     clocks[worker.pid] = Clock(worker.wsgi)
     clocks[worker.pid].start()
+    # The program itself stays: the collector need not walk through it again and again, nor at the end.
+    gc.freeze()
 
 
 def pre_request(_worker: Any, request: Any) -> None:
