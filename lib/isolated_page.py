@@ -10,10 +10,14 @@ OWN_IMAGES = "data:"
 ALL_IMAGES = "https: http: data:"
 
 
-def isolating_headers(*, has_images: bool = False) -> dict[str, str]:
-    """The headers. Images of other sites are loaded only where the reader asked for them."""
+def isolating_headers(*, has_images: bool = False, own_pictures: str = "") -> dict[str, str]:
+    """The headers. Images of other sites are loaded only where the reader asked for them.
+
+    `own_pictures` is the address before those of LUX's own library, which nobody else learns of.
+    """
+    images = ALL_IMAGES if has_images else f"{OWN_IMAGES} {own_pictures}".strip()
     return {
-        "Content-Security-Policy": POLICY.format(images=ALL_IMAGES if has_images else OWN_IMAGES),
+        "Content-Security-Policy": POLICY.format(images=images),
         "Referrer-Policy": "no-referrer",
         "X-Robots-Tag": "noindex, nofollow",
         "Cross-Origin-Resource-Policy": "same-origin",

@@ -33,6 +33,7 @@ from campaigns.preflight import Preflight, check_campaign, check_sender_domain
 from campaigns.rendering import render_campaign
 from campaigns.test_sends import send_test
 from config import current_settings
+from creative.assets import PUBLIC_PATH
 from errors import Conflict, InputInvalid, Unavailable
 from lib.isolated_page import isolating_headers
 from lib.local_times import USUAL_ZONES, LocalTimeInvalid, find_zone, read_local_time
@@ -211,7 +212,8 @@ def preview(campaign_id: int) -> Response:
     """The message as one person would see it, for an isolated frame: no script, no origin, no form."""
     campaign = get_campaign(campaign_id)
     seen = render_campaign(content_of(campaign), get_mail_brand(), is_tracked=False).preview()
-    headers = isolating_headers(has_images=request.args.get("images") == "1")
+    pictures = f"{current_settings().lux_public_url}{PUBLIC_PATH}"
+    headers = isolating_headers(has_images=request.args.get("images") == "1", own_pictures=pictures)
     return Response(seen.html, headers=headers)
 
 
