@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import logging
 import signal
 from collections.abc import Callable
@@ -96,6 +97,8 @@ def work(app: Flask) -> None:
         url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         error_logger().start()
     try:
+        # The program itself stays: the collector need not walk through it again and again, nor at the end.
+        gc.freeze()
         asyncio.run(_work(app, url))
     except (psycopg.Error, procrastinate.exceptions.ConnectorException) as error:
         with app.app_context():
