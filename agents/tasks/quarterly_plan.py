@@ -15,6 +15,7 @@ from agents.parts.blocks import Block, Card, Cards, Table, Text
 from agents.parts.brief_fields import Ask, Line, Name, Told, Words, lines_of
 from agents.parts.documents import make_task
 from agents.parts.result_parts import Lines, Part, show_lines
+from agents.parts.task_proposals import make_task_entry, propose_tasks
 from agents.sources.marketing import read_audience, read_brand, read_campaigns, read_segments, read_weeks
 from agents.sources.readings import Reading, gather, make_reading, shown
 from config import current_settings
@@ -192,7 +193,12 @@ def propose(_brief: PlanBrief, context: Context, plan: QuarterlyPlan) -> list[Pr
             reason=plan.theme[:300],
             effect="Everybody sees them beside what goes out. Nothing goes out by itself on them.",
             slot="dates",
-        )
+        ),
+        *propose_tasks(
+            "Brand & Strategy",
+            [make_task_entry(line, "", due_in_days=7) for line in plan.first_week],
+            "A plan begins in its first week.",
+        ),
     ]
 
 
