@@ -18,7 +18,7 @@ from repairs.base import Outcome, Repair, Situation, checked
 # another. The clock, the worker and the error logger have other names and stay.
 IDLE = (
     " FROM pg_stat_activity WHERE application_name = 'lux' AND usename = current_user AND datname = current_database()"
-    " AND state = 'idle' AND state_change < now() - interval '10 seconds' AND pid <> pg_backend_pid()"
+    " AND state = 'idle' AND state_change < now() - make_interval(secs => %(idle)s) AND pid <> pg_backend_pid()"
 )
 
 COUNT_IDLE = "SELECT count(*)" + IDLE
@@ -37,19 +37,20 @@ class DisposePools(Repair):
     daily_limit = 24
     dependencies = ("database",)
     works_without_database = True
+    least_idle_seconds = 10.0
 
     def dry_run(self, situation: Situation) -> str:
         return (
             "Dispose the pool of this process once.\nEnd LUX's idle web connections:\nSELECT pg_terminate_backend(pid) "
-            + IDLE
+            + IDLE.replace("%(idle)s", f"{self.least_idle_seconds:g}")
         )
 
     def run(self, situation: Situation) -> Outcome:
-        before = {"pool": db.engine.pool.status(), "idle": _count_idle()}
+        before = {"pool": db.engine.pool.status(), "idle": self._ask(COUNT_IDLE)}
         db.session.rollback()
         db.engine.dispose()
-        closed = _close_idle()
-        after = {"pool": db.engine.pool.status(), "idle": _count_idle()}
+        closed = self._ask(CLOSE_IDLE) or 0
+        after = {"pool": db.engine.pool.status(), "idle": self._ask(COUNT_IDLE)}
         words = f"The pool was disposed and {closed} idle connections were closed."
         return Outcome(words, before, after, undo={})
 
@@ -60,25 +61,16 @@ class DisposePools(Repair):
     def undo(self, situation: Situation, undo: Mapping[str, Any]) -> str:
         return "Nothing had to be undone: LUX opens connections when it needs them."
 
-
-def _count_idle() -> int | None:
-    return _ask(COUNT_IDLE)
-
-
-def _close_idle() -> int:
-    return _ask(CLOSE_IDLE) or 0
-
-
-def _ask(query: str) -> int | None:
-    """A number, on a connection beside the pool; None when there is none to be had."""
-    try:
-        with psycopg.connect(
-            database_url(), autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="lux repair"
-        ) as connection:
-            row = connection.execute(query.encode()).fetchone()
-            return int(row[0]) if row else None
-    except (psycopg.Error, SQLAlchemyError):
-        return None
+    def _ask(self, query: str) -> int | None:
+        """A number, on a connection beside the pool; None when there is none to be had."""
+        try:
+            with psycopg.connect(
+                database_url(), autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="lux repair"
+            ) as connection:
+                row = connection.execute(query.encode(), {"idle": self.least_idle_seconds}).fetchone()
+                return int(row[0]) if row else None
+        except (psycopg.Error, SQLAlchemyError):
+            return None
 
 
 REPAIR = DisposePools()

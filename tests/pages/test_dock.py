@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,11 +12,27 @@ from error_logger import error_logger
 from extensions import db
 from tests.fakes.openai_server import OpenAIServer
 from tests.makers import PASSWORD, make_user
-from tests.servers import Lux, wait_until
+from tests.servers import Lux, running_lux, wait_until
 
 # A machine with much to do takes its time.
 expect.set_options(timeout=40_000)
 LONG = "Spring is a good time to write. " * 40
+
+
+@pytest.fixture(scope="module")
+def plain(database_url: str) -> Iterator[Lux]:
+    """A LUX without a key."""
+    with running_lux(database_url) as lux:
+        yield lux
+
+
+@pytest.fixture(scope="module")
+def modelled(database_url: str) -> Iterator[tuple[Lux, OpenAIServer]]:
+    """A LUX with a model that writes slowly."""
+    with OpenAIServer(piece_delay_seconds=0.3) as server:
+        server.answers = [LONG]
+        with running_lux(database_url, OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url) as lux:
+            yield lux, server
 
 
 @pytest.fixture
@@ -50,10 +66,8 @@ def say(page: Page, words: str) -> None:
     page.keyboard.press("Enter")
 
 
-def test_an_operator_asks_what_is_wrong_and_has_it_repaired(
-    start_lux: Callable[..., Lux], enter: Callable[..., Page]
-) -> None:
-    page = enter(start_lux())
+def test_an_operator_asks_what_is_wrong_and_has_it_repaired(plain: Lux, enter: Callable[..., Page]) -> None:
+    page = enter(plain)
     page.keyboard.press("Control+j")
     expect(page.locator("#chat-message")).to_be_focused()
     expect(page.locator("[data-chat-start] button")).to_have_count(4)
@@ -70,45 +84,44 @@ def test_an_operator_asks_what_is_wrong_and_has_it_repaired(
 
 
 def test_a_stream_goes_on_after_a_reload_and_is_paid_once(
-    start_lux: Callable[..., Lux], enter: Callable[..., Page]
+    modelled: tuple[Lux, OpenAIServer], enter: Callable[..., Page]
 ) -> None:
-    with OpenAIServer() as server:
-        server.answers, server.holds_after = [LONG], 3
-        lux = start_lux(OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url)
-        page = enter(lux, role="marketer")
-        page.keyboard.press("Control+j")
-        say(page, "When should I write?")
-        raw = page.locator("[data-raw]")
-        expect(raw).to_contain_text("Spring is a good time")
-        expect(page.locator(".dock__said--lux")).to_have_attribute("aria-busy", "true")
-        page.reload()
-        expect(raw).to_contain_text("Spring is a good time")
-        server.released.set()
-        expect(page.locator(".chat__text")).to_contain_text("good time to write.")
-        expect(page.locator("[data-chat-cost]")).to_contain_text("$0.")
-        assert len(server.requests) == 1
-        assert lux.count("ai_calls") == 1
+    lux, server = modelled
+    asked = len(server.requests)
+    page = enter(lux, role="marketer")
+    page.keyboard.press("Control+j")
+    say(page, "When should I write?")
+    raw = page.locator("[data-raw]")
+    expect(raw).to_contain_text("Spring is a good time")
+    expect(page.locator(".dock__said--lux")).to_have_attribute("aria-busy", "true")
+    page.reload()
+    expect(raw).to_contain_text("Spring is a good time")
+    expect(page.locator(".chat__text")).to_contain_text("good time to write.")
+    expect(page.locator("[data-chat-cost]")).to_contain_text("$0.")
+    assert len(server.requests) - asked == 1
+    assert lux.count("ai_calls", "state <> 'reserved'") == len(server.requests)
 
 
-def test_stop_keeps_what_has_come(start_lux: Callable[..., Lux], enter: Callable[..., Page]) -> None:
-    with OpenAIServer() as server:
-        server.answers, server.holds_after = [LONG], 3
-        lux = start_lux(OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url)
-        page = enter(lux, role="marketer", width=390)
-        page.locator(".shell__bar [data-opens-dock]").click()
-        say(page, "When should I write?")
-        expect(page.locator("[data-raw]")).to_contain_text("Spring is")
-        page.get_by_role("button", name="Stop").click()
-        wait_until(lambda: lux.count("chat_turns", "state = 'stopped'") == 1, "the turn to stop")
-        expect(page.locator(".chat__text")).to_contain_text("Spring is")
-        expect(page.get_by_role("button", name="Send")).to_be_visible()
+def test_stop_keeps_what_has_come(modelled: tuple[Lux, OpenAIServer], enter: Callable[..., Page]) -> None:
+    lux, _ = modelled
+    page = enter(lux, role="marketer", width=390)
+    page.locator(".shell__bar [data-opens-dock]").click()
+    # On a phone it takes the whole screen.
+    box = page.locator("[data-dock]").bounding_box()
+    assert box is not None and (box["x"], box["y"], box["width"]) == (0, 0, 390) and box["height"] > 800
+    say(page, "When should I write?")
+    expect(page.locator("[data-raw]")).to_contain_text("Spring is")
+    page.get_by_role("button", name="Stop").click()
+    wait_until(lambda: lux.count("chat_turns", "state = 'stopped'") == 1, "the turn to stop")
+    expect(page.locator(".chat__text")).to_contain_text("Spring is")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
 
 
 def test_a_message_that_cannot_be_sent_is_kept_with_retry(
-    start_lux: Callable[..., Lux], enter: Callable[..., Page], complaints: Any
+    plain: Lux, enter: Callable[..., Page], complaints: Any
 ) -> None:
     complaints.allowed.append("Failed to load resource")
-    page = enter(start_lux(), role="viewer")
+    page = enter(plain, role="viewer")
     page.keyboard.press("Control+j")
     expect(page.locator("#chat-message")).to_be_focused()
     page.route("**/chatbot/send", lambda route: route.abort())
@@ -119,8 +132,8 @@ def test_a_message_that_cannot_be_sent_is_kept_with_retry(
     expect(page.locator(".chat__text")).to_contain_text("no contacts yet")
 
 
-def test_it_works_without_javascript(start_lux: Callable[..., Lux], enter: Callable[..., Page]) -> None:
-    page = enter(start_lux(), role="viewer", javascript=False)
+def test_it_works_without_javascript(plain: Lux, enter: Callable[..., Page]) -> None:
+    page = enter(plain, role="viewer", javascript=False)
     page.goto("/ask/")
     page.get_by_role("button", name="How many people can I write to?").click()
     expect(page.locator(".chat__text")).to_contain_text("have agreed to get mail")

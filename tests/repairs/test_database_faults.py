@@ -23,6 +23,7 @@ from config import load_settings
 from error_logger import error_logger
 from extensions import db
 from models import RepairReceipt
+from repairs.dispose_pools import REPAIR as DISPOSE
 from tests import makers
 from tests.repair_scene import ADA, newest_group, repair, state_of
 from tests.servers import wait_until
@@ -102,7 +103,10 @@ def test_a_database_that_stays_down_is_never_called_repaired(own_lux: Flask, own
         embedded_postgres.ensure_running(folder, durable=False)
 
 
-def test_exhausted_connections_are_freed_and_proved(own_lux: Flask, own: FlaskClient) -> None:
+def test_exhausted_connections_are_freed_and_proved(
+    own_lux: Flask, own: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(DISPOSE), "least_idle_seconds", 1.0)
     url = embedded_postgres.ensure_running(folder_of(own_lux), durable=False)
     held: list[psycopg.Connection] = []
     # This process holds one connection and needs another for each further request.
@@ -129,8 +133,7 @@ def test_exhausted_connections_are_freed_and_proved(own_lux: Flask, own: FlaskCl
 
 def _has_waited(connection: psycopg.Connection) -> bool:
     query = (
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lux'"
-        " AND state_change < now() - interval '11 s'"
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lux' AND state_change < now() - interval '1 s'"
     )
     row = connection.execute(query.encode()).fetchone()
     return bool(row and row[0] > 150)

@@ -18,6 +18,7 @@ from config import current_settings
 from error_logger import error_logger
 from extensions import db
 from models import RepairReceipt
+from probes import dependencies
 from receipts.switches import turn_switch
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.smtp_server import SmtpServer
@@ -125,8 +126,9 @@ def test_a_hanging_mail_server_is_named_and_the_channel_waits(in_app: Callable[.
     ],
 )
 def test_a_fault_of_the_model_is_named_and_contained(
-    in_app: Callable[..., None], mood: str, rule: str, repair_id: str, tier: str
+    in_app: Callable[..., None], monkeypatch: pytest.MonkeyPatch, mood: str, rule: str, repair_id: str, tier: str
 ) -> None:
+    monkeypatch.setattr(dependencies, "MODEL_SECONDS", 1.5)
     with OpenAIServer() as server:
         server.moods = [mood] * 30
         in_app(OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url)
