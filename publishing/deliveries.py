@@ -8,6 +8,7 @@ which nobody can tell whether it arrived: its webhook's own policy says whether 
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +28,8 @@ from lib.webhook_signature import make_message_id
 from models import OutgoingWebhook, Post, WebhookAttempt, WebhookDelivery
 from publishing.posts import full_link, lock_post, refuse_blocked, text_of
 from publishing.webhooks import get_webhook, pause_webhook, secrets_of
+
+log = logging.getLogger("lux.publishing")
 
 TASK = "send_webhook_deliveries"
 POST_DUE, TEST = "post.due", "webhook.test"
@@ -281,8 +284,12 @@ def _report(claim: Claim, outcome: WebhookOutcome) -> bool:
         _note_outcome(delivery, outcome)
     else:
         _note_attempt(claim.delivery_id, claim.number, outcome)
-    webhook_id = delivery.webhook_id
+    webhook_id, is_test = delivery.webhook_id, delivery.kind == TEST
     db.session.commit()
+    if is_mine and outcome.state != DELIVERED and not is_test:
+        # A call that failed is an error of LUX's to look at; a test tells whoever made it.
+        words = {"is_captured": True, "place": f"outgoing webhook {webhook_id}"}
+        log.warning("A post did not arrive: %s", describe_outcome(outcome.status, outcome.text), extra=words)
     if is_mine and outcome.is_gone:
         pause_webhook(webhook_id, reason="The receiver answered 410: nobody listens there any more.")
     return is_mine and outcome.state == DELIVERED

@@ -129,7 +129,7 @@ def test_a_call_of_the_model_that_fails_is_captured_with_what_the_service_said(
             with pytest.raises(ModelFailed):
                 ask(Question(purpose="tests.milk", messages=({"role": "user", "content": "hello"},)))
             assert error_logger().flush_now()
-    assert groups(database_url) == [("ai.ModelFailed", "model tests.milk", "warning", 1)]
+    assert groups(database_url) == [("ai.questions.ModelFailed", "model tests.milk", "warning", 1)]
     with psycopg.connect(database_url) as connection:
         ((stack,),) = connection.execute("SELECT error_stack FROM error_log").fetchall()
     assert "openai.AuthenticationError" in stack

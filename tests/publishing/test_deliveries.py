@@ -12,9 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.pool import QueuePool
 
 from channels.outgoing_webhooks import WebhookOutcome
+from error_logger import error_logger
 from errors import Conflict, InputInvalid
 from extensions import db
-from models import OutgoingWebhook, Post, WebhookAttempt, WebhookDelivery
+from models import ErrorGroup, OutgoingWebhook, Post, WebhookAttempt, WebhookDelivery
 from publishing import deliveries
 from publishing.deliveries import (
     publish_now,
@@ -131,6 +132,9 @@ def test_the_tries_end_and_the_post_says_why(receiver: WebhookReceiver) -> None:
     post = db.session.get(Post, post_id)
     assert post is not None
     assert post.trouble == "The receiver answered 500: out of order"
+    assert error_logger().flush_now()
+    group = db.session.scalars(db.select(ErrorGroup)).one()
+    assert (group.place, group.severity, group.count) == (f"outgoing webhook {webhook().id}", "warning", 8)
 
 
 def test_a_refusal_is_not_repeated_and_goes_again_by_hand_under_its_id(receiver: WebhookReceiver) -> None:
