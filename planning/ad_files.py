@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from creative.assets import asset_url
 from errors import InputInvalid
+from lib.csv_rows import guarded
 from models import AdPlan, PlannedAd
 from planning.ad_plans import count_days, link_of, list_ad_problems
 
@@ -173,10 +174,15 @@ def write_file(plan: AdPlan, key: str) -> str:
     for ad in ads:
         if problems := list_ad_problems(plan, ad):
             raise InputInvalid({"file": f"“{ad.name}” is not ready. {problems[0]}"})
+    rows = list(form.rows(plan, ads))
+    # Guarded as in other files, an ad would show the guard: what a spreadsheet takes for a formula does not go out.
+    formula = next((cell for row in rows for cell in row.values() if guarded(cell) != cell), None)
+    if formula is not None:
+        raise InputInvalid({"file": f"“{formula[:60]}” is a formula to spreadsheets. Begin it with a letter or digit."})
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, form.columns, restval="", lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows(form.rows(plan, ads))
+    writer.writerows(rows)
     return "\ufeff" + out.getvalue()
 
 

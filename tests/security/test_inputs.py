@@ -125,7 +125,8 @@ def test_no_rule_of_a_segment_is_a_fault(house: House, inputs: Inputs) -> None:
         whole = rules if "rules" in rules else {"match": "all", "rules": [rules]}
         text = json.dumps(whole)
         inputs.ask("marketer", "GET", "/segments/new", query_string={"rules": text})
-        inputs.ask("marketer", "POST", "/segments/preview", data={"name": "Made up", "rules": text, **flat(whole)})
+        typed = {encoded(name): encoded(value) for name, value in flat(whole).items()}
+        inputs.ask("marketer", "POST", "/segments/preview", data={"name": "Made up", "rules": text, **typed})
 
     inputs.try_all(RULES, send)
 

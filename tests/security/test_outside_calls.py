@@ -37,7 +37,7 @@ def lures(canary: WebhookReceiver) -> list[str]:
 def work(house: House) -> list[str]:
     """The worker's turn: every webhook's deliveries, whatever stands in its row. How they ended."""
     with house.app.app_context():
-        webhook_ids = [row.id for row in db.session.query(OutgoingWebhook).all()]
+        webhook_ids = [row.id for row in db.session.query(OutgoingWebhook).filter_by(archived_at=None)]
         for webhook_id in webhook_ids:
             send_test(webhook_id, user_id=None)
             send_webhook_deliveries(webhook_id)
