@@ -223,7 +223,8 @@ def _typed() -> ArticleContent:
 
 
 def _file(text: str, name: str, media_type: str) -> Response:
-    response = Response(text, mimetype=media_type)
+    # A browser that shows the file instead of saving it shows it without any rights here.
+    response = Response(text, mimetype=media_type, headers=isolating_headers())
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
