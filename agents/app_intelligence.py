@@ -12,6 +12,6 @@ AGENT = Agent(
     icon="stethoscope",
     tasks=(HEALTH, INCIDENTS, DIAGNOSIS, IMPROVEMENTS),
     reads=("health checks", "error groups", "the rules' diagnoses", "timed jobs"),
-    feeds=("repairs with receipts", "reports as documents"),
+    feeds=("repairs with receipts", "tasks for people", "reports as documents"),
     role="operator",
 )

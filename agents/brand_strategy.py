@@ -15,5 +15,5 @@ AGENT = Agent(
     icon="compass",
     tasks=(POSITIONING, QUARTERLY_PLAN, COMPETITOR_WATCH, AUDIENCE_MAP),
     reads=("the brand page", "campaigns and their results", "segments", "your own notes"),
-    feeds=("missing segments", "plans and positioning as documents"),
+    feeds=("dates on the calendar", "missing segments", "positioning as a document"),
 )

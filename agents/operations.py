@@ -19,5 +19,5 @@ AGENT = Agent(
         "the domain's records",
         "the ledger of messages",
     ),
-    feeds=("replays of dead bodies", "retries of failed messages", "previews of merges"),
+    feeds=("merges of contacts", "replays of dead bodies", "retries of failed messages", "tasks for people"),
 )

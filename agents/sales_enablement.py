@@ -12,5 +12,5 @@ AGENT = Agent(
     icon="handshake",
     tasks=(LEAD_SCORES, NEXT_ACTIONS, SALES_PROPOSAL, ONE_PAGER),
     reads=("opens, clicks and what is known of contacts", "the brand page", "needs that you tell"),
-    feeds=("scores, actions and proposals as documents",),
+    feeds=("lead scores", "tasks for people", "segments", "proposals and one-pagers as documents"),
 )

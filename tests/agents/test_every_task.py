@@ -13,7 +13,6 @@ from flask.testing import FlaskClient
 from werkzeug.routing import RequestRedirect
 
 from agents import AGENTS, runner
-from agents.actions import get_action
 from agents.base import Agent, Context, Task
 from agents.drafts import get_result, get_version, list_failures
 from agents.parts.checks import is_small_count, list_numbers, list_texts
@@ -26,11 +25,18 @@ from errors import Conflict
 from extensions import db
 from models import AgentRun
 from tests.agents.businesses import BUSINESSES, ORDER
+from tests.agents.documented import read_documented
 from tests.fakes.openai_server import OpenAIServer
 from tests.makers import make_user
 
 EVIL = "evil.example"
 SHORT_PATIENCE_SECONDS = 0.4
+# What each task has proposed so far, and what none of these businesses gives cause for.
+PROPOSED: dict[str, set[str]] = {}
+SHOWN_ELSEWHERE = {
+    "app_intelligence.diagnosis": {"apply_repair"},
+    "operations.integration_health": {"add_tasks"},
+}
 FOREIGN_FIGURE = "98.7654%"
 TASKS = [(agent, task) for agent in AGENTS for task in agent.tasks]
 IDS = [f"{agent.key}.{task.key}" for agent, task in TASKS]
@@ -145,8 +151,9 @@ def expect_sound(run: AgentRun, agent: Agent, task: Task[Any, Any]) -> None:
     document = document_of(task, result)
     assert document.startswith("# ") and len(document) > 60
     assert run.cost_usd <= current_settings().ai_run_budget_usd
-    for one in envelope["proposed"]:
-        assert get_action(one["action"])
+    proposed = {one["action"] for one in envelope["proposed"]}
+    PROPOSED.setdefault(f"{agent.key}.{task.key}", set()).update(proposed)
+    assert proposed <= read_documented()[f"{agent.key}.{task.key}"], "docs/agents.md says what it proposes"
     urls = current_app.url_map.bind("")
     for row in run.evidence:
         if row["source"]:
@@ -266,6 +273,11 @@ def expect_discreet(task: Task[Any, Any]) -> None:
     }
     if not task.form and task.key != "segment":
         assert foreign == set(), "each figure that the model is told stands in the evidence"
+
+
+def test_what_the_document_says_is_proposed_for_some_business() -> None:
+    for name, proposed in PROPOSED.items():
+        assert read_documented()[name] - proposed <= SHOWN_ELSEWHERE.get(name, set()), name
 
 
 def test_an_order_in_the_data_is_told_to_the_reader(app: Flask) -> None:

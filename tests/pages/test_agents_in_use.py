@@ -78,13 +78,52 @@ def generate(page: Page) -> None:
     expect(page.get_by_role("heading", name="What would happen")).to_be_visible()
 
 
-def test_brand_and_strategy_gives_a_segment_that_was_missing(lux: Lux, open_task: Open) -> None:
-    page = open_task("Brand & Strategy", "Audience map")
+def test_brand_and_strategy_gives_dates_on_the_calendar_and_a_segment_that_was_missing(
+    lux: Lux, open_task: Open
+) -> None:
+    page = open_task("Brand & Strategy", "Quarterly plan")
+    page.get_by_role("link", name="examples").or_(page.locator(".examples a")).first.click()
+    generate(page)
+    page.get_by_role("button", name="Add to the calendar").click()
+    page.wait_for_url("**/calendar/**")
+    assert lux.count("calendar_entries") > 0
+    page.goto("/agents/brand_strategy")
+    choose(page, "Audience map")
     generate(page)
     page.get_by_role("button", name="Save as segment").first.click()
     page.wait_for_url("**/segments/*")
     expect(page.get_by_role("main")).to_contain_text(re.compile(r"[1-9]\d* contacts"))
     assert lux.count("segments", "made_by = 'Brand & Strategy'") == 1
+
+
+def test_analytics_gives_a_campaign_a_better_hour(lux: Lux, open_task: Open) -> None:
+    page = open_task("Analytics & Optimization", "What to do")
+    generate(page)
+    with lux.connect() as connection:
+        before = connection.execute("SELECT scheduled_at FROM campaigns WHERE name = 'Autumn letter'").fetchone()
+    page.get_by_role("button", name="Give it this time").first.click()
+    page.wait_for_url("**/campaigns/**")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Autumn letter")
+    with lux.connect() as connection:
+        after = connection.execute("SELECT scheduled_at FROM campaigns WHERE name = 'Autumn letter'").fetchone()
+    assert after != before
+
+
+def test_sales_gives_scores_that_stay_and_tasks_that_are_ticked_off(lux: Lux, open_task: Open) -> None:
+    page = open_task("Sales Enablement", "Lead scores")
+    generate(page)
+    page.get_by_role("button", name="Keep these scores").click()
+    page.wait_for_url("**/contacts/**")
+    expect(page.get_by_role("columnheader", name="Score")).to_be_visible()
+    assert lux.count("contact_scores") > 0
+    page.goto("/agents/sales_enablement")
+    choose(page, "Next best actions")
+    generate(page)
+    page.get_by_role("button", name="Add these tasks").click()
+    page.wait_for_url("**/tasks/**")
+    before = lux.count("person_tasks", "state = 'open'")
+    page.get_by_role("button", name=re.compile("^Done")).first.click()
+    wait_until(lambda: lux.count("person_tasks", "state = 'open'") == before - 1, "the task to be done")
 
 
 def test_email_and_crm_gives_a_segment_with_members_and_a_campaign_for_it(lux: Lux, open_task: Open) -> None:
