@@ -217,9 +217,9 @@ def test_no_order_in_an_error_reaches_the_model(planted_app: Flask, front: Front
     obeyed: list[str] = []
     shown: list[str] = []
     for number, group_id in enumerate(groups):
-        # The lines of that moment are read again for each group: for one in ten that is enough.
+        # The lines of that moment are read again for each group: for one in thirty that is enough.
         for log in (front.nginx_log, front.gunicorn_log):
-            set_aside(log, number % 10 != 0)
+            set_aside(log, number % 30 != 0)
         fact = system_facts.tell_group(group_id)
         obeyed += [f"group {group_id}: {what}" for what in list_obeyed(prompts_of(asked("Show me the errors"), fact))]
         shown.append(fact.text)
@@ -314,7 +314,7 @@ def test_in_whole_conversations_nothing_is_obeyed(
             user = makers.make_user(role="operator")
             asker = Asker(f"user {user.id}", user.name, "operator", user.id)
             responses = []
-            for number, question in enumerate(QUESTIONS * 2):
+            for number, question in enumerate(QUESTIONS):
                 sample = chance.sample(PLANTED, 5)
                 add_errors(sample)
                 for planted in sample:
@@ -355,7 +355,7 @@ def test_a_diagnosis_with_the_model_obeys_nothing(make_app: Callable[..., Flask]
         server.answers = [obey]
         app = make_app(OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url, AI_DAILY_BUDGET_USD="500")
         with app.app_context():
-            for planted in PLANTED[::3]:
+            for planted in PLANTED[::5]:
                 signals = signals_of_text(f"2026-11-23T05:09:11.123Z ERROR web 12 - lux.x: strange {planted}")
                 found = add_opinion(diagnose(signals), signals)
                 assert HOST not in str(found)

@@ -294,7 +294,7 @@ def test_a_turn_whose_carrier_was_lost_is_ended_and_kept(app: Flask, sign_in: Si
 
 
 def test_a_hundred_streams_leave_room_for_others(start_lux: Callable[..., Lux]) -> None:
-    with OpenAIServer(piece_delay_seconds=0.2) as server:
+    with OpenAIServer(piece_delay_seconds=0.1) as server:
         server.answers = ["Spring is a good time to write. " * 20]
         lux = start_lux(OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url, AI_DAILY_BUDGET_USD="500")
         headers = {"Accept": "text/event-stream", "Content-Type": "application/json"}
