@@ -15,5 +15,5 @@ AGENT = Agent(
     icon="compass",
     tasks=(POSITIONING, QUARTERLY_PLAN, COMPETITOR_WATCH, AUDIENCE_MAP),
     reads=("the brand page", "campaigns and their results", "segments", "your own notes"),
-    feeds=("dates on the calendar", "missing segments", "positioning as a document"),
+    feeds=("dates on the calendar", "tasks for people", "missing segments", "positioning as a document"),
 )

@@ -33,6 +33,7 @@ EVIL = "evil.example"
 SHORT_PATIENCE_SECONDS = 0.4
 # What each task has proposed so far, and what none of these businesses gives cause for.
 PROPOSED: dict[str, set[str]] = {}
+SEEN_WHOLE: set[str] = set()
 SHOWN_ELSEWHERE = {
     "app_intelligence.diagnosis": {"apply_repair"},
     "operations.integration_health": {"add_tasks"},
@@ -203,6 +204,7 @@ def test_it_works_for_a_shop_with_every_kind_of_model(
     monkeypatch.setattr(runner, "ANSWER_SECONDS", SHORT_PATIENCE_SECONDS)
     expect_silence_to_end(server, agent, task)
     expect_valid_proposals(run_through(agent, task, brief, "playbook"))
+    SEEN_WHOLE.add(f"{agent.key}.{task.key}")
 
 
 def expect_good(server: OpenAIServer, agent: Agent, task: Task[Any, Any], good: dict[str, Any]) -> None:
@@ -276,7 +278,8 @@ def expect_discreet(task: Task[Any, Any]) -> None:
 
 
 def test_what_the_document_says_is_proposed_for_some_business() -> None:
-    for name, proposed in PROPOSED.items():
+    for name in SEEN_WHOLE:
+        proposed = PROPOSED[name]
         assert read_documented()[name] - proposed <= SHOWN_ELSEWHERE.get(name, set()), name
 
 
