@@ -16,7 +16,7 @@ from config import child_environment
 from tests.servers import Lux, end_group, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-RESTARTS = 3
+RESTARTS = 2
 
 
 def start_with_socket(lux: Lux, listener: socket.socket, log: Path) -> subprocess.Popen[bytes]:
