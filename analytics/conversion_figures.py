@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy import ColumnElement, func, select
@@ -16,6 +17,8 @@ from extensions import db
 from models import Campaign, Conversion, TrackedLink
 
 MOST_ROWS = 200
+MOST_GROUPS = 5_000
+UNKNOWN = "Nothing known"
 NOTHING = Decimal(0)
 UTM_WORDS = {"utm_source": "Source", "utm_medium": "Medium", "utm_campaign": "Campaign"}
 
@@ -45,6 +48,19 @@ class CauseRow:
     value: Decimal
 
 
+@dataclass(frozen=True)
+class Group:
+    """Conversions that are alike in what they are attributed to."""
+
+    attribution: str
+    campaign_id: int | None
+    link_id: int | None
+    currency: str | None
+    count: int
+    value: Decimal
+    words: dict[str, str | None]
+
+
 @dataclass
 class WordRow:
     """One UTM word: clicks by people on links of campaigns, and conversions."""
@@ -68,12 +84,13 @@ def count_clicked_conversions(period: Period) -> int:
     return db.session.scalar(statement.where(Conversion.attribution == "click", *launched)) or 0
 
 
-def sum_value(period: Period) -> dict[str, Decimal]:
+def sum_worth(rows: Iterable[NameRow]) -> dict[str, Decimal]:
     """What the conversions were worth, by currency."""
-    statement = select(Conversion.currency, func.sum(Conversion.value)).where(
-        *_in(period), Conversion.currency.is_not(None)
-    )
-    return {str(one): value or NOTHING for one, value in db.session.execute(statement.group_by(Conversion.currency))}
+    worth: dict[str, Decimal] = {}
+    for row in rows:
+        if row.currency:
+            worth[row.currency] = worth.get(row.currency, NOTHING) + row.value
+    return worth
 
 
 def list_name_rows(period: Period) -> list[NameRow]:
@@ -92,36 +109,46 @@ def list_name_rows(period: Period) -> list[NameRow]:
         .where(*_in(period))
         .group_by(Conversion.name, Conversion.currency)
         .order_by(count.desc(), Conversion.name)
-        .limit(MOST_ROWS)
     )
     return [NameRow(*row[:6], row[6] or NOTHING) for row in db.session.execute(statement)]
 
 
-def list_cause_rows(period: Period) -> list[CauseRow]:
-    """By the campaign that was clicked, else by UTM source, else unattributed; the most first."""
-    count = func.count()
-    source = func.concat_ws(" / ", Conversion.utm_source, Conversion.utm_medium, Conversion.utm_campaign)
-    title = func.coalesce(Campaign.name, source)
+def list_groups(period: Period) -> list[Group]:
+    """The conversions in as few rows as causes and UTM words need; read once for both, the largest first."""
+    words = [getattr(Conversion, word) for word in UTM_WORDS]
+    keys = (Conversion.attribution, Conversion.campaign_id, Conversion.link_id, Conversion.currency)
     statement = (
-        select(
-            Conversion.attribution,
-            Conversion.campaign_id,
-            title,
-            count,
-            Conversion.currency,
-            func.sum(Conversion.value),
-        )
-        .outerjoin(Campaign, Campaign.id == Conversion.campaign_id)
+        select(*keys, func.count(), func.sum(Conversion.value), *words)
         .where(*_in(period))
-        .group_by(Conversion.attribution, Conversion.campaign_id, title, Conversion.currency)
-        .order_by(count.desc(), title)
-        .limit(MOST_ROWS)
+        .group_by(*keys, *words)
+        .order_by(func.count().desc())
+        .limit(MOST_GROUPS)
     )
-    rows = db.session.execute(statement)
-    return [CauseRow(row[0], row[1], row[2] or "Nothing known", *row[3:5], row[5] or NOTHING) for row in rows]
+    return [
+        Group(row[0], row[1], row[2], row[3], row[4], row[5] or NOTHING, dict(zip(UTM_WORDS, row[6:], strict=True)))
+        for row in db.session.execute(statement)
+    ]
 
 
-def list_word_rows(period: Period, links: Iterable[LinkRow]) -> list[WordRow]:
+def list_cause_rows(groups: Iterable[Group]) -> list[CauseRow]:
+    """By the campaign that was clicked, else by UTM source, else unattributed; the most first."""
+    found: dict[tuple[str, int | None, str, str | None], tuple[int, Decimal]] = {}
+    for one in groups:
+        title = "" if one.campaign_id else " / ".join(word for word in one.words.values() if word) or UNKNOWN
+        key = (one.attribution, one.campaign_id, title, one.currency)
+        count, value = found.get(key, (0, NOTHING))
+        found[key] = (count + one.count, value + one.value)
+    most = sorted(found.items(), key=lambda pair: (-pair[1][0], pair[0][2]))[:MOST_ROWS]
+    wanted = [key[1] for key, _ in most if key[1]]
+    found_names = db.session.execute(select(Campaign.id, Campaign.name).where(Campaign.id.in_(wanted)))
+    names = {row.id: row.name for row in found_names}
+    return [
+        CauseRow(how, campaign_id, names.get(campaign_id or 0, title), count, currency, value)
+        for (how, campaign_id, title, currency), (count, value) in most
+    ]
+
+
+def list_word_rows(groups: Sequence[Group], links: Iterable[LinkRow]) -> list[WordRow]:
     """Clicks and conversions by each UTM word, the most clicks first; a click's words are those of its link."""
     found: dict[tuple[str, str], WordRow] = {}
 
@@ -131,13 +158,16 @@ def list_word_rows(period: Period, links: Iterable[LinkRow]) -> list[WordRow]:
     for link in links:
         for word, value in _words_of(link.url).items():
             row_of(word, value).clicks += link.human
-    for own, url, count, currency, worth in _list_conversions(period):
-        from_link = _words_of(url or "")
+    wanted = {one.link_id for one in groups if one.link_id}
+    urls = db.session.execute(select(TrackedLink.id, TrackedLink.url).where(TrackedLink.id.in_(wanted)))
+    words_of_link = {link_id: _words_of(url) for link_id, url in urls}
+    for one in groups:
+        from_link = words_of_link.get(one.link_id or 0, {})
         for word in UTM_WORDS:
-            row = row_of(word, own[word] or from_link[word])
-            row.conversions += count
-            if currency:
-                row.worth[currency] = row.worth.get(currency, NOTHING) + worth
+            row = row_of(word, one.words[word] or from_link.get(word, NO_WORD))
+            row.conversions += one.count
+            if one.currency:
+                row.worth[one.currency] = row.worth.get(one.currency, NOTHING) + one.value
     by_word: defaultdict[str, list[WordRow]] = defaultdict(list)
     for row in sorted(found.values(), key=lambda one: (-one.clicks, -one.conversions, one.value)):
         if row.clicks or row.conversions:
@@ -145,21 +175,7 @@ def list_word_rows(period: Period, links: Iterable[LinkRow]) -> list[WordRow]:
     return [row for word in UTM_WORDS for row in by_word[word]]
 
 
-def _list_conversions(period: Period) -> Iterator[tuple[dict[str, str | None], str | None, int, str | None, Decimal]]:
-    words = [getattr(Conversion, word) for word in UTM_WORDS]
-    statement = (
-        select(TrackedLink.url, func.count(), Conversion.currency, func.sum(Conversion.value), *words)
-        .select_from(Conversion)
-        .outerjoin(TrackedLink, TrackedLink.id == Conversion.link_id)
-        .where(*_in(period))
-        .group_by(*words, TrackedLink.url, Conversion.currency)
-        .order_by(func.count().desc())
-        .limit(10 * MOST_ROWS)
-    )
-    for url, count, currency, worth, *own in db.session.execute(statement):
-        yield dict(zip(UTM_WORDS, own, strict=True)), url, count, currency, worth or NOTHING
-
-
+@lru_cache(maxsize=8192)
 def _words_of(url: str) -> dict[str, str]:
     given = parse_qs(urlsplit(url).query) if "utm_" in url else {}
     return {word: given[word][0][:80] if word in given else NO_WORD for word in UTM_WORDS}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.conversion_figures import list_cause_rows, list_name_rows, list_word_rows
+from analytics.conversion_figures import list_cause_rows, list_groups, list_name_rows, list_word_rows
 from analytics.days import list_day_rows
 from analytics.figures import (
     GroupRow,
@@ -99,7 +99,7 @@ def _links(period: Period) -> Table:
 def _words(period: Period) -> Table:
     rows = [
         (one.word, one.value, one.clicks, one.conversions, " + ".join(f"{v} {k}" for k, v in sorted(one.worth.items())))
-        for one in list_word_rows(period, list_link_rows(period))
+        for one in list_word_rows(list_groups(period), list_link_rows(period))
     ]
     return Table(("utm", "value", "clicks_by_people", "conversions", "worth"), rows)
 
@@ -116,7 +116,11 @@ def _conversions(period: Period) -> Table:
 def _attribution(period: Period) -> Table:
     header = ("attributed_by", "to", "count", "currency", "value")
     return Table(
-        header, [(one.attribution, one.title, one.count, one.currency, one.value) for one in list_cause_rows(period)]
+        header,
+        [
+            (one.attribution, one.title, one.count, one.currency, one.value)
+            for one in list_cause_rows(list_groups(period))
+        ],
     )
 
 

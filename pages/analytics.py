@@ -15,9 +15,10 @@ from analytics.conversion_figures import (
     WordRow,
     count_conversions,
     list_cause_rows,
+    list_groups,
     list_name_rows,
     list_word_rows,
-    sum_value,
+    sum_worth,
 )
 from analytics.days import DayRow, find_summed_at, list_day_rows
 from analytics.figures import (
@@ -110,15 +111,15 @@ def _list_presets(asked: dict[str, str]) -> list[tuple[str, str, bool]]:
 def _gather(period: Period) -> dict[str, object]:
     now, before = sum_period(period), sum_period(period.before())
     links, summed = list_link_rows(period), find_summed_at()
-    cohorts = list_cohorts(period.zone)
+    cohorts, names, groups = list_cohorts(period.zone), list_name_rows(period), list_groups(period)
     given: dict[str, Any] = {name: value for name, value in _asked().items() if value}
     return {
         "now": now,
         "earlier": before,
         "figures": [(one, *_tell(one)) for one in list_figures(now, before)],
         "new_contacts": (count_new_contacts(period), count_new_contacts(period.before())),
-        "conversions": (count_conversions(period), count_conversions(period.before())),
-        "worth": sum_value(period),
+        "conversions": (sum(one.count for one in names), count_conversions(period.before())),
+        "worth": sum_worth(names),
         "day_charts": _draw_days(list_day_rows(period)),
         "funnel": list_funnel(period, now),
         "campaigns": list_campaign_rows(period, MOST_ROWS),
@@ -126,9 +127,9 @@ def _gather(period: Period) -> dict[str, object]:
         "channels": list_channel_rows(period, MOST_ROWS),
         "links": links[:MOST_ROWS],
         "link_count": len(links),
-        "words": _shorten(list_word_rows(period, links)),
-        "names": list_name_rows(period)[:MOST_ROWS],
-        "causes": list_cause_rows(period)[:MOST_ROWS],
+        "words": _shorten(list_word_rows(groups, links)),
+        "names": names[:MOST_ROWS],
+        "causes": list_cause_rows(groups)[:MOST_ROWS],
         "cohorts": cohorts,
         "cohort_months": len(list_months(datetime.now(UTC).date())),
         "heat_of": partial(_heat_of, _find_warmest(cohorts)),

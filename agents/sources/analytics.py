@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 
 from agents.sources.readings import FEWEST_SENT, Reading, make_reading, percent_of
-from analytics.conversion_figures import count_conversions, sum_value
+from analytics.conversion_figures import count_conversions, list_name_rows, sum_worth
 from analytics.days import list_each_day
 from analytics.figures import (
     BAD_WHEN_UP,
@@ -46,7 +46,7 @@ def read_periods() -> Reading:
     now, before = sum_period(period), sum_period(period.before())
     earlier = {one.key: one for one in list_figures(before, Sums())}
     kpis = [_share_row(one, earlier[one.key]) for one in list_figures(now, before)]
-    worth = sum_value(period)
+    worth = sum_worth(list_name_rows(period))
     volumes = {
         "sent": now.sent,
         "sent_before": before.sent,

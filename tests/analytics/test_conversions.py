@@ -13,9 +13,10 @@ from analytics.conversion_figures import (
     count_clicked_conversions,
     count_conversions,
     list_cause_rows,
+    list_groups,
     list_name_rows,
     list_word_rows,
-    sum_value,
+    sum_worth,
 )
 from analytics.conversion_rules import change_rules, get_rules
 from analytics.conversions import Noted, delete_old_conversions, take_from_server, take_from_site
@@ -193,13 +194,14 @@ def test_figures_add_up_by_name_cause_and_word(clicked: Message) -> None:
     period = read_period("28", "", "", "UTC")
     assert (count_conversions(period), count_conversions(period.before())) == (3, 0)
     assert count_clicked_conversions(period) == 1
-    assert sum_value(period) == {"EUR": Decimal("59.90")}
+    assert sum_worth(list_name_rows(period)) == {"EUR": Decimal("59.90")}
     names = {(one.name, one.count, one.by_click, one.by_utm, one.from_server) for one in list_name_rows(period)}
     assert names == {("purchase", 2, 1, 1, 0), ("lead", 1, 0, 0, 1)}
-    causes = {(one.attribution, one.title, one.count) for one in list_cause_rows(period)}
+    causes = {(one.attribution, one.title, one.count) for one in list_cause_rows(list_groups(period))}
     assert causes == {("click", "Spring letter", 1), ("utm", "search / cpc", 1), ("none", "Nothing known", 1)}
     words = {
-        (one.word, one.value): (one.conversions, one.worth) for one in list_word_rows(period, list_link_rows(period))
+        (one.word, one.value): (one.conversions, one.worth)
+        for one in list_word_rows(list_groups(period), list_link_rows(period))
     }
     assert words["utm_source", "lux"] == (1, {"EUR": Decimal("49.90")})
     assert words["utm_source", "search"] == (1, {"EUR": Decimal("10.00")})
