@@ -18,7 +18,7 @@ from lib.clean_text import one_line
 from lib.networks import NETWORKS, get_network
 from lib.post_texts import read_tags
 from lib.row_ids import read_id, read_ids
-from models import POST_STATES, Post
+from models import POST_STATES, OutgoingWebhook, Post
 from pages.calendar import STATE_WORDS, USUAL_HOUR, read_hour, show_hour
 from publishing.deliveries import list_attempts, list_deliveries, publish_now, stop_publishing
 from publishing.overview import count_posts, list_posts
@@ -308,6 +308,12 @@ def _deliveries_of(post: Post) -> dict[str, Any]:
     return {"rows": rows, "attempts": list_attempts([row.id for row in rows]), "may_change": has_role("marketer")}
 
 
+def _hint_of(webhook: OutgoingWebhook) -> str:
+    if webhook.paused_at is not None:
+        return "Paused."
+    return f"Takes posts for {', '.join(map(network_label, webhook.networks))}." if webhook.networks else ""
+
+
 def _is_due_by_hand(post: Post) -> bool:
     has_hour = post.planned_at is not None and post.planned_at <= datetime.now(UTC)
     return post.state == "planned" and post.webhook_id is None and has_hour
@@ -318,7 +324,7 @@ def _form_values(values: Mapping[str, Any], errors: Mapping[str, str]) -> dict[s
     chosen = find_asset(read_id(str(values.get("asset_id", ""))))
     if chosen is not None and all(key != chosen.id for key, _ in pictures):
         pictures.insert(0, (chosen.id, chosen.name))
-    ways = [(one.id, one.name, "Paused" if one.paused_at else "") for one in list_webhooks()]
+    ways = [(one.id, one.name, _hint_of(one)) for one in list_webhooks()]
     return {
         "values": values,
         "errors": errors,

@@ -26,7 +26,7 @@ from extensions import db, defer
 from lib.networks import get_network
 from lib.webhook_signature import make_message_id
 from models import OutgoingWebhook, Post, WebhookAttempt, WebhookDelivery
-from publishing.posts import full_link, lock_post, refuse_blocked, text_of
+from publishing.posts import full_link, lock_post, refuse_blocked, refuse_silent_webhook, text_of
 from publishing.webhooks import get_webhook, pause_webhook, secrets_of
 
 log = logging.getLogger("lux.publishing")
@@ -76,6 +76,7 @@ def publish_now(post_id: int, *, user_id: int | None) -> Post:
     webhook = post.webhook
     if webhook is None or webhook.archived_at is not None or webhook.paused_at is not None:
         raise Conflict("This post has no outgoing webhook that works. Choose one, or post it by hand.")
+    refuse_silent_webhook(post)
     refuse_blocked(post)
     former = _newest_delivery(post.id) if post.state == "failed" else None
     if former is not None and former.webhook_id == webhook.id:

@@ -101,7 +101,7 @@ def plan_post(post_id: int, at: datetime, *, user_id: int | None) -> Post:
     if at < datetime.now(UTC) - timedelta(minutes=1):
         raise InputInvalid({"time": "This moment has passed. Choose one that is still to come."})
     refuse_blocked(post)
-    _refuse_silent_webhook(post)
+    refuse_silent_webhook(post)
     post.state, post.planned_at, post.trouble = "planned", at, ""
     _note("post_planned", post, user_id, at=at.isoformat(timespec="minutes"))
     return _touched(post)
@@ -254,10 +254,16 @@ def _is_usable(webhook_id: int) -> bool:
     return webhook is not None and webhook.archived_at is None
 
 
-def _refuse_silent_webhook(post: Post) -> None:
+def refuse_silent_webhook(post: Post) -> None:
+    """Raises InputInvalid where the post's webhook would not take it."""
     webhook = post.webhook
     if webhook is not None and (webhook.archived_at is not None or webhook.paused_at is not None):
         said = f"“{webhook.name}” is paused or removed. Choose another way to publish this post."
+        db.session.rollback()
+        raise InputInvalid({"webhook_id": said})
+    if webhook is not None and webhook.networks and post.network not in webhook.networks:
+        labels = ", ".join(get_network(key).label for key in webhook.networks)
+        said = f"“{webhook.name}” takes posts for {labels} only. Choose another way to publish this one."
         db.session.rollback()
         raise InputInvalid({"webhook_id": said})
 

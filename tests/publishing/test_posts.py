@@ -10,6 +10,7 @@ from flask import Flask
 from errors import Conflict, InputInvalid, NotFound
 from extensions import db
 from models import Post
+from publishing.deliveries import publish_now
 from publishing.posts import (
     PostDraft,
     add_post,
@@ -26,6 +27,7 @@ from publishing.posts import (
     text_of,
     unplan_post,
 )
+from publishing.webhooks import WebhookDraft, add_webhook
 from tests.makers import make_asset
 
 SOON = timedelta(hours=2)
@@ -66,6 +68,15 @@ def test_a_planned_post_cannot_be_changed_into_one_that_does_not_fit(app: Flask)
     with pytest.raises(InputInvalid, match="too long"):
         change_post(post.id, PostDraft("x", "a" * 300))
     assert get_post(post.id).text == "Short"
+
+
+def test_a_webhook_gets_the_posts_of_its_networks_alone(app: Flask) -> None:
+    made = add_webhook(WebhookDraft("n8n", "https://n8n.example.com/1", ("linkedin",)), user_id=None)
+    post = write("x", webhook_id=made.webhook_id)
+    with pytest.raises(InputInvalid, match="LinkedIn only"):
+        plan_post(post.id, soon(), user_id=None)
+    with pytest.raises(InputInvalid, match="LinkedIn only"):
+        publish_now(post.id, user_id=None)
 
 
 def test_an_hour_that_has_passed_is_refused(app: Flask) -> None:
