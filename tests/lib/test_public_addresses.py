@@ -7,9 +7,7 @@ import pytest
 from lib.public_addresses import is_loopback, is_public
 
 
-@pytest.mark.parametrize(
-    "address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8"]
-)
+@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8"])
 def test_an_address_of_the_open_internet_is_public(address: str) -> None:
     assert is_public(address)
 
