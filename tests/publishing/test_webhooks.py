@@ -1,4 +1,4 @@
-"""Outgoing webhooks as they are kept: which one publishes what, and their secrets through a change of SESSION_SECRET."""
+"""Outgoing webhooks as they are kept: which one publishes what; their secrets when SESSION_SECRET is changed."""
 
 from __future__ import annotations
 
