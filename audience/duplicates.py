@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select, text, tuple_, update
+from sqlalchemy import func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import aliased
 
 from errors import InputInvalid, NotFound
 from extensions import db, defer
@@ -178,22 +177,19 @@ def list_pairs(
     state: str = "open", *, after: tuple[int, int, int] | None = None, limit: int = PAGE_SIZE
 ) -> tuple[list[ListedPair], tuple[int, int, int] | None]:
     """A page of kept pairs, the likeliest first, and the place from which the next one goes on."""
-    first, second = aliased(Contact), aliased(Contact)
-    place = (-DuplicatePair.confidence, DuplicatePair.first_id, DuplicatePair.second_id)
-    query = (
-        select(DuplicatePair, first, second)
-        .join(first, first.id == DuplicatePair.first_id)
-        .join(second, second.id == DuplicatePair.second_id)
-        .where(DuplicatePair.state == state)
-        .order_by(DuplicatePair.confidence.desc(), DuplicatePair.first_id, DuplicatePair.second_id)
-        .limit(limit + 1)
-    )
+    query = select(DuplicatePair).where(DuplicatePair.state == state)
     if after is not None:
         confidence, first_id, second_id = after
-        query = query.where(tuple_(*place) > tuple_(-confidence, first_id, second_id))
-    rows = [ListedPair(*row) for row in db.session.execute(query)]
-    more = rows[limit - 1].pair if len(rows) > limit else None
-    return rows[:limit], (more.confidence, more.first_id, more.second_id) if more is not None else None
+        beyond = tuple_(DuplicatePair.first_id, DuplicatePair.second_id) > tuple_(first_id, second_id)
+        less = DuplicatePair.confidence < confidence
+        query = query.where(DuplicatePair.confidence <= confidence, or_(less, beyond))
+    order = (DuplicatePair.confidence.desc(), DuplicatePair.first_id, DuplicatePair.second_id)
+    pairs = db.session.scalars(query.order_by(*order).limit(limit + 1)).all()
+    ids = {one for pair in pairs for one in (pair.first_id, pair.second_id)}
+    people = {one.id: one for one in db.session.scalars(select(Contact).where(Contact.id.in_(ids)))}
+    rows = [ListedPair(pair, people[pair.first_id], people[pair.second_id]) for pair in pairs[:limit]]
+    more = pairs[limit - 1] if len(pairs) > limit else None
+    return rows, (more.confidence, more.first_id, more.second_id) if more is not None else None
 
 
 def count_pairs(state: str = "open") -> int:

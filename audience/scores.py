@@ -300,6 +300,18 @@ def count_leads(points: Points) -> LeadCounts:
     return LeadCounts(*(int(number) for number in row))
 
 
+def count_kept_leads(points: Points) -> LeadCounts:
+    """How many people who may be written to are hot and warm by the scores that are kept."""
+    is_hot, is_warm = ContactScore.points >= points.hot_from, ContactScore.points >= points.warm_from
+    row = db.session.execute(
+        select(func.count(), func.count().filter(is_hot), func.count().filter(is_warm & ~is_hot))
+        .select_from(ContactScore)
+        .join(Contact, Contact.id == ContactScore.contact_id)
+        .where(Contact.subscription == "subscribed")
+    ).one()
+    return LeadCounts(*(int(number) for number in row))
+
+
 def has_score(operator: str, points: Any) -> ColumnElement[bool]:
     """The condition on contacts for a lead score: at_least or less_than; without a score it counts as nothing."""
     is_enough: ColumnElement[bool] = exists().where(

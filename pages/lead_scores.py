@@ -9,7 +9,16 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from audience.scores import RULES, Points, change_scoring, count_leads, current_points, find_scoring, stop_scoring
+from audience.scores import (
+    RULES,
+    Points,
+    change_scoring,
+    count_kept_leads,
+    count_leads,
+    current_points,
+    find_scoring,
+    stop_scoring,
+)
 from errors import InputInvalid
 
 page = Blueprint("lead_scores", __name__)
@@ -55,13 +64,13 @@ def _read(form: Mapping[str, str]) -> Points:
 
 
 def _form(values: Mapping[str, Any], errors: Mapping[str, str]) -> str:
-    points = current_points()
+    points, scoring = current_points(), find_scoring()
     return render_template(
         "settings/lead_scores.html",
         values=values,
         errors=errors,
-        scoring=find_scoring(),
+        scoring=scoring,
         rules={part: [rule for rule in RULES if rule.part == part] for part in ("fit", "intent")},
         most=points.most,
-        counts=count_leads(points),
+        counts=count_leads(points) if scoring is None else count_kept_leads(points),
     )

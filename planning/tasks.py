@@ -21,8 +21,6 @@ LONGEST_TITLE = 160
 LONGEST_DETAIL = 4_000
 LATEST = date(2100, 1, 1)
 PAGE_SIZE = 50
-# Tasks without a day come after all others.
-SOME_DAY = date(9999, 12, 31)
 WHENS = ("late", "today", "week", "later", "never")
 
 
@@ -166,12 +164,11 @@ def list_tasks(
         .where(*_conditions(wanted))
         .limit(limit + 1)
     )
-    due = func.coalesce(PersonTask.due_on, SOME_DAY)
     anchor = find_task(after) if after is not None else None
     if wanted.state == "open":
-        query = query.order_by(due, PersonTask.id)
+        query = query.order_by(PersonTask.due_on, PersonTask.id)
         if anchor is not None:
-            query = query.where(tuple_(due, PersonTask.id) > tuple_(anchor.due_on or SOME_DAY, anchor.id))
+            query = query.where(_is_after(anchor))
     else:
         query = query.order_by(PersonTask.closed_at.desc(), PersonTask.id.desc())
         if anchor is not None:
@@ -198,7 +195,7 @@ def list_tasks_of_contact(contact_id: int, limit: int = 20) -> Sequence[PersonTa
         select(PersonTask)
         .options(selectinload(PersonTask.assignee))
         .where(PersonTask.contact_id == contact_id)
-        .order_by(PersonTask.state != "open", func.coalesce(PersonTask.due_on, SOME_DAY), PersonTask.id.desc())
+        .order_by(PersonTask.state != "open", PersonTask.due_on, PersonTask.id.desc())
         .limit(limit)
     )
     return db.session.scalars(query).all()
@@ -221,6 +218,14 @@ _LINKS: tuple[tuple[str, Any, str], ...] = (
     ("contact_id", Contact, "This contact is not there any more."),
     ("campaign_id", Campaign, "This campaign is not there any more."),
 )
+
+
+def _is_after(anchor: PersonTask) -> ColumnElement[bool]:
+    """Open tasks that come later than one; those without a day come last, as PostgreSQL sorts them."""
+    if anchor.due_on is None:
+        return and_(PersonTask.due_on.is_(None), PersonTask.id > anchor.id)
+    is_later: ColumnElement[bool] = tuple_(PersonTask.due_on, PersonTask.id) > tuple_(anchor.due_on, anchor.id)
+    return or_(is_later, PersonTask.due_on.is_(None))
 
 
 def _conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:
