@@ -23,7 +23,7 @@ from lib.redaction import Redactor
 from lib.stack_frames import describe_frames
 
 # So old may the latest sample of a storm be.
-LATEST_EVERY_SECONDS = 0.5
+LATEST_EVERY_SECONDS = 1.0
 FIRST_SAMPLES = 5
 MOST_KNOWN_GROUPS = 2_000
 MOST_BREADCRUMBS = 30
