@@ -61,7 +61,7 @@ def test_wrong_facts_come_back_beside_their_fields_with_all_that_was_typed(marke
     answer = marketer.post(f"{PATH}/new", data={**FORM, "percent": ["60", "50", ""], "budget": "lots"})
     page = soup(answer)
     assert answer.status_code == 422 and "110 % together" in answer.text and "A budget is a number" in answer.text
-    assert page.select_one("#channel-0")["value"] == "Search ads" and page.select_one("#percent-1")["value"] == "50"
+    assert page.select("#channel-0")[0]["value"] == "Search ads" and page.select("#percent-1")[0]["value"] == "50"
     assert list_plans() == []
 
 
