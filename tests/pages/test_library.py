@@ -48,7 +48,7 @@ def test_an_upload_is_found_in_the_grid_and_on_its_page(marketer: Any) -> None:
     assert "holiday photo 2" in marketer.get("/campaigns/library/").text
     shown = soup(marketer.get(f"/campaigns/library/{asset.id}"))
     assert shown.select(".picture-large img")[0]["alt"] == "A cup of tea"
-    assert shown.select("#address")[0]["value"].endswith(f"/media/{asset.public_token}.jpg")
+    assert str(shown.select("#address")[0]["value"]).endswith(f"/media/{asset.public_token}.jpg")
 
 
 @pytest.mark.parametrize(
