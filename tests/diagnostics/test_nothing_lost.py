@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import resource
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -78,6 +79,7 @@ def lose_the_database(seconds: float) -> tuple[Counter[int], int]:
             return statuses, count_errors(lux)
     finally:
         embedded_postgres.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_while_postgresql_is_stopped_and_a_process_is_killed_only_what_is_in_flight_is_lost() -> None:
