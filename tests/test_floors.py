@@ -18,7 +18,6 @@ FLOORS: dict[str, int] = {
         9: "chatbot",
         8: "agents conversation",
         7: "auto_repair_service",
-        6: "planning repairs diagnostics analytics",
         6: "publishing planning repairs diagnostics analytics",
         5: "campaigns creative diagnosis probes",
         4: "audience answers receipts",
@@ -162,3 +161,13 @@ def test_no_underscore_name_is_imported() -> None:
 def test_every_file_opens_with_one_sentence() -> None:
     wrong = [str(p.relative_to(ROOT)) for _, p, tree in list_modules() if not ast.get_docstring(tree)]
     assert wrong == []
+
+
+def test_the_floors_in_the_documents_are_these() -> None:
+    rows = re.findall(r"^\| (\d+) \| (`.+`) \|$", (ROOT / "docs" / "contributing.md").read_text("utf-8"), re.MULTILINE)
+    told = {
+        name.removesuffix(".py").rstrip("/"): int(floor)
+        for floor, names in rows
+        for name in re.findall("`([^`]+)`", names)
+    }
+    assert told == FLOORS
