@@ -70,7 +70,7 @@ def find_public_asset(token: str) -> Asset | None:
     if not TOKEN.fullmatch(token):
         return None
     contents = (undefer(Asset.content), undefer(Asset.png))
-    return db.session.scalar(select(Asset).where(Asset.public_token == token).options(*contents))
+    return db.session.scalar(select(Asset).filter_by(public_token=token).options(*contents))
 
 
 def asset_url(asset: Asset, *, is_svg: bool = False) -> str:

@@ -74,7 +74,7 @@ def test_every_action_is_found_under_exactly_one_kind(sign_in: SignIn) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["?kind=%27%22", "?user=abc", "?user=99999999999999999999", "?days=-1", "?before=0", "?before=x", "?q=%00"]
+    "query", ["?kind=%27%22", "?user=abc", "?user=99999999999999999999", "?days=-1", "?before=0", "?before=x", "?q=%27"]
 )
 def test_nonsense_in_the_address_is_no_error(sign_in: SignIn, query: str) -> None:
     assert sign_in("operator").get(PAGE + query).status_code == 200

@@ -34,6 +34,8 @@ def operated(make_app: Callable[..., Flask], app: Flask) -> Iterator[Flask]:
     with running.app_context():
         yield running
         db.session.remove()
+        # What it still has to write is no error of the next test.
+        error_logger().flush_now(10)
 
 
 def call(app: Flask, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, Any]]:

@@ -33,7 +33,7 @@ def test_the_list_is_searched_and_filtered_by_its_address(marketer: FlaskClient)
     assert "No campaign matches" in none and "Clear" in none
 
 
-@pytest.mark.parametrize("query", ["state=nonsense", "older=x", "newer=99999999999999999999", "q=%00", "older=-1"])
+@pytest.mark.parametrize("query", ["state=nonsense", "older=x", "newer=99999999999999999999", "q=%27", "older=-1"])
 def test_no_address_brings_the_list_down(marketer: FlaskClient, query: str) -> None:
     makers.make_campaign()
     assert marketer.get(f"/campaigns/?{query}").status_code == 200

@@ -64,7 +64,7 @@ def test_every_address_that_it_offers_can_be_opened(sign_in: SignIn) -> None:
 
 def test_words_are_only_words(sign_in: SignIn) -> None:
     client = sign_in("viewer")
-    for words in ("%", "_", "' OR 1=1 --", "a & b | !c", ":*", "<script>", "\\", "é" * 300, "\x00"):
+    for words in ("%", "_", "' OR 1=1 --", "a & b | !c", ":*", "<script>", "\\", "é" * 300):
         answer = client.get("/palette/", query_string={"q": words})
         assert answer.status_code == 200, words
         assert "<script>" not in answer.get_data(as_text=True)

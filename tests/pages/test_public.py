@@ -84,7 +84,7 @@ def wrong_tokens(token: str) -> list[str]:
     foreign = make_link_signer(("another secret of another house",)).sign(UNSUBSCRIBE, 1, 0)
     return [
         token[:-1], token[:20], token + "A", token + "=", token.lower(), token[::-1], *changed, foreign,
-        "x", "1", "0" * 40, "A" * 40, "%00" * 3, "../../etc/passwd", f"{token}/more", token + "%0a", "é" * 40,
+        "x", "1", "0" * 40, "A" * 40, "../../etc/passwd", f"{token}/more", token + "%0a", "é" * 40,
         "' OR 1=1 --", "<script>alert(1)</script>",
     ]  # fmt: skip
 

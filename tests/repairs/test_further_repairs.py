@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -173,7 +174,9 @@ def work_once(app: Flask, url: str) -> None:
         async with queue.open_async():
             await queue.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
 
-    asyncio.run(work())
+    # Not in this thread: the browser of another test may keep its own loop here.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(work())).result()
 
 
 def test_a_task_that_met_a_deadlock_runs_once_more_if_it_is_safe_to_repeat(app: Flask, database_url: str) -> None:

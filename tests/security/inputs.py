@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from tests.security.house import House
 
-MOST_SECONDS = 1.0
+MOST_SECONDS = 5.0
 ALL_CHECKS = list(HealthCheck)
 # Reuse would need a folder, and explaining costs more than it tells.
 PHASES = (Phase.explicit, Phase.generate, Phase.shrink)
@@ -38,7 +38,7 @@ class Inputs:
         usual(given(strategy)(lambda one: send(one)))()  # a function of its own each time: hypothesis marks it
 
     def note(self, status: int, seconds: float, what: str, *, is_health: bool = False) -> None:
-        """Counts an answer; fails for a fault of LUX or a second of work."""
+        """Counts an answer; fails for a fault of LUX or five seconds of work."""
         self.statuses[status] += 1
         self.longest_seconds = max(self.longest_seconds, seconds)
         assert status < 500 or (status == 503 and is_health), f"{what} answered {status}"

@@ -63,6 +63,7 @@ def loaded(database_url: str) -> Iterator[tuple[House, OpenAIServer, SmtpServer]
             "DATABASE_URL": address,
             "SESSION_SECRET": f"{CANARIES['SESSION_SECRET']}, {CANARIES['SESSION_SECRET']}-older",
             "OPENAI_BASE_URL": model.url,
+            "BOUNCE_MAILBOX_URL": f"imap://bounces:{CANARIES['BOUNCE_MAILBOX_URL']}@127.0.0.1:1/INBOX",
             "SMTP_URL": mail.url(user=f"mailer:{CANARIES['SMTP_URL']}@"),
             "ZAPIER_USERNAME": "zapier",
         }
