@@ -59,7 +59,7 @@ SETTINGS: list[SettingRow] = [
     SettingRow("WEBHOOK_BURST", "60", "webhook posts that may come at once before the rate holds"),
     SettingRow("OPERATOR_TOKEN", None, "bearer token for operators", is_secret=True),
     SettingRow("SMTP_URL", None, "smtp:// or smtps:// with user and password; none: the test outbox", is_secret=True),
-    SettingRow("BOUNCE_MAILBOX_URL", None, "imaps:// mailbox to which bounces and complaints come back", is_secret=True),
+    SettingRow("BOUNCE_MAILBOX_URL", None, "imaps:// mailbox for bounces and complaints", is_secret=True),
     SettingRow("MAIL_FROM", None, "the sender of every message, such as Anna <anna@example.com>"),
     SettingRow("POSTAL_ADDRESS", None, "the postal address in every message's footer"),
     SettingRow("REPL_ID", None, "sign in with Replit; none: the button is not shown"),
