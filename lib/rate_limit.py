@@ -97,11 +97,12 @@ class SharedBuckets:
         if self._descriptor < 0:
             yield
             return
-        fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
+        # Not lockf: there the kernel takes threads of two processes that hold and want two files for a deadlock.
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:
             yield
         finally:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
 def open_whole(path: Path, size: int) -> int:

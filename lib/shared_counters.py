@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import mmap
+import os
 import struct
 import threading
 from bisect import bisect_left
@@ -54,6 +55,7 @@ class SharedCounters:
         self._lock = threading.Lock()
         self._memory: mmap.mmap | None = None
         self._descriptor = -1
+        self._pid = 0
 
     def count(self, name: str, *labels: str, amount: float = 1.0) -> None:
         """Adds to a counter."""
@@ -91,15 +93,15 @@ class SharedCounters:
     def _held(self) -> Iterator[mmap.mmap]:
         """The memory, with this machine's other processes and this one's other threads kept out."""
         with self._lock:
-            memory = self._memory or self._map()
+            memory = self._memory if self._memory is not None and self._pid == os.getpid() else self._map()
             if self._descriptor < 0:
                 yield memory
                 return
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             try:
                 yield memory
             finally:
-                fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def _place(self, memory: mmap.mmap, series: tuple[str, ...]) -> int | None:
         """Where the series stands; a new one gets a free slot. None when all near it are taken."""
@@ -119,12 +121,13 @@ class SharedCounters:
         return None
 
     def _map(self) -> mmap.mmap:
-        size = self.slots * _SLOT.size
+        # After a fork once more: a lock belongs to the opening of the file, which parent and child would share.
+        size, self._pid = self.slots * _SLOT.size, os.getpid()
         try:
             descriptor = open_whole(self.path, size)
             self._memory, self._descriptor = mmap.mmap(descriptor, size), descriptor
         except OSError:
-            self._memory = mmap.mmap(-1, size)
+            self._memory, self._descriptor = mmap.mmap(-1, size), -1
         return self._memory
 
 

@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from lib.rate_limit import SharedBuckets
 from lib.shared_counters import BOUNDS, SharedCounters
 
 
@@ -18,6 +20,16 @@ def count_many(path: Path, times: int) -> None:
         counters.observe("seconds", "/", value=0.02)
 
 
+def count_and_take(folder: Path, times: int) -> None:
+    """One thread counts while another takes tokens; a child that met an error ends with 1."""
+    counters, buckets = SharedCounters(folder / "metrics"), SharedBuckets(folder / "rate", rate=1000, burst=1000)
+    with ThreadPoolExecutor(2) as pool:
+        acts = [pool.submit(lambda: [counters.count("posts", "kind 0") for _ in range(times)])]
+        acts.append(pool.submit(lambda: [buckets.take("a") for _ in range(times)]))
+        for act in acts:
+            act.result()
+
+
 def count_in(counters: SharedCounters, times: int) -> None:
     for _ in range(times):
         counters.count("posts", "kind 0")
@@ -25,6 +37,29 @@ def count_in(counters: SharedCounters, times: int) -> None:
 
 def total_of(counters: SharedCounters, name: str) -> float:
     return sum(series.total for series in counters.list_series() if series.name == name)
+
+
+def test_threads_of_two_processes_that_hold_two_files_are_no_deadlock(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    children = [context.Process(target=count_and_take, args=(tmp_path, 20_000)) for _ in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+    assert [child.exitcode for child in children] == [0, 0]
+    assert total_of(SharedCounters(tmp_path / "metrics"), "posts") == 40_000
+
+
+def test_a_child_of_a_fork_locks_for_itself(tmp_path: Path) -> None:
+    counters = SharedCounters(tmp_path / "metrics")
+    counters.count("posts", "kind 0")
+    children = [multiprocessing.get_context("fork").Process(target=count_in, args=(counters, 5_000)) for _ in range(2)]
+    for child in children:
+        child.start()
+    count_in(counters, 5_000)
+    for child in children:
+        child.join(60)
+    assert total_of(counters, "posts") == 15_001
 
 
 def test_four_processes_and_their_threads_lose_no_count(tmp_path: Path) -> None:
