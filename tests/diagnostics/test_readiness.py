@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import tempfile
 import threading
@@ -62,3 +63,4 @@ def test_a_database_that_hangs_hangs_nobody_who_asks(make_app: Callable[..., Fla
         with app.app_context():
             wait_until(lambda: find_obstacle() is None, "the database to be ready again", 20)
         embedded_postgres.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
