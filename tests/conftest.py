@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from error_logger import error_logger, listen, stop_listening
 from extensions import db
 from models import User
 from tests import makers
+from tests.emptying import empty_tables
 
 pytest_plugins = ["tests.servers", "tests.browser", "tests.replit_scene"]
 Settings = dict[str, str]
@@ -93,11 +93,7 @@ def empty_database(database_url: str) -> None:
         if filled:
             # Tables that only grow refuse this from everybody who does not step aside first.
             connection.execute("SET session_replication_role = replica")
-            for _ in range(3):
-                # A process of the test before may still be writing its last line.
-                with contextlib.suppress(psycopg.errors.DeadlockDetected):
-                    connection.execute(f"TRUNCATE {', '.join(filled)} RESTART IDENTITY CASCADE")
-                    break
+            empty_tables(connection, filled)
 
 
 @pytest.fixture

