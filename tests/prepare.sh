@@ -25,6 +25,10 @@ install() {
     rm -f "$log"
 }
 
+has_package() {
+    apt-cache show "$1" >/dev/null 2>&1
+}
+
 npm_folder() {
     cmp -s "$1/package-lock.json" "$1/node_modules/.installed.json" && return
     echo "Installing $2 of $1 (only when its lock has changed)."
@@ -37,6 +41,9 @@ for part in "$@"; do
     case $part in
     chromium)
         command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || install chromium Chromium
+        # Lighter for tests; where the system has no such package, the browser itself serves.
+        command -v chromium-headless-shell >/dev/null 2>&1 || ! has_package chromium-headless-shell ||
+            install chromium-headless-shell "Chromium's headless shell"
         ;;
     node)
         command -v npm >/dev/null 2>&1 || install "nodejs npm" "Node and npm"

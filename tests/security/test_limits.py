@@ -15,6 +15,7 @@ from lib.payloads import MOST_BYTES
 from tests.security.house import FROM_OUTSIDE, House
 
 ZAPIER = "/api/webhook/zapier-contact"
+JSON_ACTS = ("/api/", "/chatbot/")
 A_PIECE = 64 * 1024
 
 
@@ -46,7 +47,14 @@ def list_acts(house: House) -> Iterator[tuple[str, str]]:
     for rule in house.app.url_map.iter_rules():
         if "POST" in (rule.methods or set()):
             yield house.address_of(rule), "zapier" if rule.rule == ZAPIER else "owner"
-            house.contents.restore(house.contents.changed() & {"user_sessions"})
+            house.contents.restore(house.contents.changed_among(("user_sessions",)))
+
+
+def list_turns(house: House, turn: int, turns: int) -> Iterator[tuple[str, str]]:
+    """Every act that reads JSON; of the others, whose bodies one door reads, those whose turn this is."""
+    for number, (address, principal) in enumerate(list_acts(house)):
+        if address.startswith(JSON_ACTS) or number % turns == turn:
+            yield address, principal
 
 
 @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
@@ -86,7 +94,7 @@ DEEP = {
 
 @pytest.mark.parametrize("shape", DEEP)
 def test_no_depth_or_number_brings_an_address_down(house: House, shape: str) -> None:
-    for address, principal in list_acts(house):
+    for address, principal in list_turns(house, list(DEEP).index(shape), len(DEEP)):
         answer = house.ask(principal, "POST", address, data=DEEP[shape], content_type="application/json")
         assert answer.status_code < 500, address
     kept = house.ask("zapier", "POST", ZAPIER, data=DEEP[shape], content_type="application/json")
@@ -107,7 +115,7 @@ def test_no_compressed_body_is_unpacked(house: House, encoding: str) -> None:
     packed = BOMBS[encoding][:MOST_BYTES]
     headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
     assert house.ask("zapier", "POST", ZAPIER, data=packed, headers=headers).status_code == 415
-    for address, principal in list_acts(house):
+    for address, principal in list_turns(house, list(BOMBS).index(encoding), len(BOMBS)):
         answer = house.ask(principal, "POST", address, data=packed, headers=headers)
         assert answer.status_code < 500, address
         assert len(answer.get_data()) < 2_000_000

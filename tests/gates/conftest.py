@@ -1,0 +1,20 @@
+"""What the gates may ask for."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.gates.scene import Scene
+from tests.gates.visits import Visit, visit
+
+
+@pytest.fixture(scope="class")
+def visits(request: pytest.FixtureRequest, scene: Scene, chromium: Browser) -> list[Visit]:
+    """One look at every page of the share that the asking class names (see page_gates.py)."""
+    share, shares = request.cls.share, request.cls.shares
+    return [
+        visit(chromium, scene, name, address)
+        for number, (name, address) in enumerate(scene.list_addresses())
+        if number % shares == share
+    ]
