@@ -20,11 +20,11 @@ from diagnostics.traffic import init_traffic
 from error_logger import init_app_log, init_error_logger
 from extensions import csrf, db, login, migrate
 from lib.compression import gzip_padded
-from lib.json_bodies import JsonBodies
 from lib.redaction import Redactor
 from lib.release import release_name
 from lib.request_gate import RequestGate
 from lib.shared_counters import SharedCounters
+from lib.web_app import WebApp
 from news import init_news
 from pages.assets import init_assets
 from routes import init_routes
@@ -34,6 +34,15 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; frame-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+# What every answer carries unless its page says otherwise.
+USUAL_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 LARGEST_BODY_BYTES = 20 * 1024 * 1024
 COMPRESSED = ("text/html", "image/svg+xml")
 SMALLEST_TO_COMPRESS = 1400
@@ -44,8 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings is None and is_offline_command(sys.argv):
         return make_offline_app()
     settings = settings or load_settings()
-    app = Flask("lux", root_path=__file__.rpartition("/")[0], static_folder=None)
-    app.json = JsonBodies(app)
+    app = WebApp("lux", root_path=__file__.rpartition("/")[0], static_folder=None)
     app.config.update(_flask_settings(settings))
     _watch_errors(app, settings)
     app.wsgi_app = RequestGate(app.wsgi_app, settings.web_threads)  # type: ignore[method-assign]  # Flask's documented way
@@ -135,12 +143,10 @@ def _compress(response: Response) -> Response:
 
 def _secure(response: Response) -> ResponseReturnValue:
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-    headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Cache-Control", "no-store")
+    present = {name.lower() for name, _ in headers}
+    for name, value in USUAL_HEADERS.items():
+        if name.lower() not in present:
+            headers.add(name, value)
     if request.is_secure or current_app.config["LUX"].is_production:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
     if "request_id" in g:
