@@ -43,6 +43,7 @@ from receipts.plans import (
     list_lost_steps,
     list_open_verifications,
     list_plans,
+    list_unproved_steps,
     note_progress,
 )
 from receipts.reports import GroupReport, Report
@@ -57,6 +58,7 @@ from repairs.treating import (
     list_unresolved,
     look_again,
     note_returned,
+    prove_late,
     repair_of,
     treat,
 )
@@ -228,6 +230,9 @@ def verify_open() -> int:
     looked = 0
     for step in list_lost_steps():
         finish_lost(step)
+        looked += 1
+    for step in list_unproved_steps():
+        prove_late(step)
         looked += 1
     for verification in list_open_verifications():
         look_again(verification, CLOCK)

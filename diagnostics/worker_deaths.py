@@ -157,19 +157,27 @@ class DeathWatch(logging.Handler):
 
 def count_oom_kills() -> int:
     """How many processes the kernel has killed for want of memory: in our own group where it is known, else in all."""
-    for path, name in ((_own_group() / "memory.events", "oom_kill"), (Path("/proc/vmstat"), "oom_kill")):
+    for path in (*_list_own_groups(), Path("/proc/vmstat")):
         try:
             rows = dict(line.split() for line in path.read_text().splitlines())
         except (OSError, ValueError):
             continue
-        if name in rows:
-            return int(rows[name])
+        if "oom_kill" in rows:
+            return int(rows["oom_kill"])
     return 0
 
 
-def _own_group() -> Path:
+def _list_own_groups() -> list[Path]:
+    """Where the kernel counts for this process's own group: a group of today, or one of the older kind."""
+    groups, found = Path("/sys/fs/cgroup"), []
     try:
-        line = next(row for row in Path("/proc/self/cgroup").read_text().splitlines() if row.startswith("0::"))
-    except (OSError, StopIteration):
-        return Path("/sys/fs/cgroup")
-    return Path("/sys/fs/cgroup") / line.removeprefix("0::").lstrip("/")
+        rows = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        rows = []
+    for row in rows:
+        _, controllers, place = row.split(":", 2)
+        if not controllers:
+            found.append(groups / place.lstrip("/") / "memory.events")
+        elif "memory" in controllers.split(","):
+            found.append(groups / "memory" / place.lstrip("/") / "memory.oom_control")
+    return found

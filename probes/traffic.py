@@ -1,4 +1,7 @@
-"""How often a route, task or job went well on this machine, by the counters that its processes share."""
+"""How often a route, task or job went well on this machine, by the counters that its processes share.
+
+A fault of the web processes as such has no route of its own: what went well there is whatever they answered.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ from models import JobRun
 LEAST_SUCCESSES = 10
 USUAL_INTERVALS = 3
 GOOD = ("2xx", "3xx")
+# The place of errors that stand for the web processes themselves: killed, not booted, stuck.
+WEB_PROCESSES = "gunicorn"
+# Asked by machines again and again, and hardly any work: no evidence that real requests go well.
+WATCHERS = ("/livez", "/readyz", "/metrics")
 
 
 def machine_name() -> str:
@@ -23,15 +30,15 @@ def machine_name() -> str:
 
 
 def count_successes(place: str | None) -> int:
-    """Everything that ever went well at a place: `GET /contacts/`, `task import_contacts`, `job run_slow_checks`."""
+    """Everything that ever went well at a place: `GET /contacts/`, `task import_contacts`, `gunicorn` for any route."""
     kind, _, rest = (place or "").partition(" ")
     total = 0.0
     for series in counters().list_series():
         labels = series.labels
-        is_request = series.name == "lux_requests_total" and len(labels) == 3
-        if (is_request and labels[0] == rest and labels[1] == kind and labels[2] in GOOD) or (
-            series.name == "lux_tasks_total" and kind == "task" and labels == (rest, "done")
-        ):
+        is_good = series.name == "lux_requests_total" and len(labels) == 3 and labels[2] in GOOD
+        is_here = labels[:2] == (rest, kind) or (place == WEB_PROCESSES and labels[0] not in WATCHERS)
+        is_task = series.name == "lux_tasks_total" and kind == "task" and labels == (rest, "done")
+        if (is_good and is_here) or is_task:
             total += series.total
     return int(total)
 

@@ -183,15 +183,20 @@ def forget_old_plans() -> int:
 
 
 @contextmanager
-def holding(step_id: int) -> Iterator[None]:
-    """Shows that this process is at work on the step; without a connection for that it goes on all the same."""
+def holding(step_id: int) -> Iterator[bool]:
+    """Shows that this process is at work on the step; whether no other one is.
+
+    Without a connection for that it goes on all the same.
+    """
     url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    is_alone = True
     with ExitStack() as stack:
         with suppress(psycopg.Error):
             session = psycopg.connect(url, autocommit=True, connect_timeout=3, application_name="lux repair step")
             stack.callback(session.close)
-            session.execute("SELECT pg_try_advisory_lock(%s, %s)", (STEP_LOCK, step_id % 2**31))
-        yield
+            row = session.execute("SELECT pg_try_advisory_lock(%s, %s)", (STEP_LOCK, step_id % 2**31)).fetchone()
+            is_alone = row is None or bool(row[0])
+        yield is_alone
 
 
 def list_lost_steps() -> list[RepairStep]:
@@ -204,3 +209,12 @@ def list_lost_steps() -> list[RepairStep]:
     query = select(RepairStep).where(RepairStep.state == "running")
     steps = db.session.scalars(query.where(RepairStep.started_at < datetime.now(UTC) - LOST_AFTER))
     return [step for step in steps if step.id % 2**31 not in at_work]
+
+
+def list_unproved_steps() -> list[RepairStep]:
+    """Steps that were carried out and checked, and then their process ended before the proof had begun."""
+    watched = select(RepairVerification.plan_id)
+    query = select(RepairStep).join(RepairPlan, RepairPlan.id == RepairStep.plan_id)
+    query = query.where(RepairPlan.state == "running", RepairPlan.id.not_in(watched))
+    query = query.where(RepairStep.state.in_(("done", "failed")))
+    return list(db.session.scalars(query.where(RepairStep.finished_at < datetime.now(UTC) - LOST_AFTER)))

@@ -35,6 +35,7 @@ from receipts.plans import (
     find_open_verification,
     get_plan,
     get_step,
+    holding,
     list_baseline,
     list_steps,
 )
@@ -129,7 +130,14 @@ def carry_out_approved(step_id: int, actor: Actor) -> None:
 
 
 def finish_lost(step: RepairStep) -> None:
-    """A step whose process ended under it, perhaps because it was to: looks whether it worked."""
+    """A step whose process ended under it, perhaps because it was to: looks whether it worked. Once, whoever asks."""
+    with holding(step.id) as is_alone:
+        db.session.refresh(step)
+        if is_alone and step.state == "running":
+            _finish(step)
+
+
+def _finish(step: RepairStep) -> None:
     plan, repair = get_plan(step.plan_id), repair_of(step)
     group = db.session.get(ErrorGroup, plan.group_id) if plan.group_id else None
     situation = situation_of(group, plan.rule, plan.facts)
@@ -137,6 +145,15 @@ def finish_lost(step: RepairStep) -> None:
     changed_at = step.started_at or datetime.now(UTC)
     result = check(plan, step, repair, situation, CLOCK, outcome)
     _prove(plan, group, repair, result, changed_at, CLOCK)
+
+
+def prove_late(step: RepairStep) -> None:
+    """A step that was checked, and whose process ended before the proof began: begins it."""
+    plan, repair = get_plan(step.plan_id), repair_of(step)
+    group = db.session.get(ErrorGroup, plan.group_id) if plan.group_id else None
+    seen = step.progress[-1]["text"] if step.progress else step.state
+    result = TestResult("status", f"check {repair.id}", "it has worked", seen, step.state == "done", "post-check")
+    _prove(plan, group, repair, result, step.started_at or datetime.now(UTC), CLOCK)
 
 
 def note_returned() -> int:

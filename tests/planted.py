@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -47,6 +49,7 @@ ADDRESSES = (
     "https://ann:{}@mail.example/", "https://x.example/?token={}", "https://x.example/a?b=1&api_key={}",
     "https://x.example/?password={}&a=b", "https://hooks.slack.com/services/T0/B0/{}", "amqp://guest:{}@queue.example/",
 )  # fmt: skip
+PIECE, MOST_MEMORY = 4 * 1024 * 1024, 512 * 1024 * 1024
 SETTINGS = ("OPENAI_API_KEY", "ZAPIER_PASSWORD", "OPERATOR_TOKEN", "SESSION_SECRET", "SMTP_URL", "DATABASE_URL")
 
 
@@ -90,6 +93,7 @@ def create_app() -> Flask:
         "fail_in_stream",
         "fail_in_thread",
         "stream_until_told",
+        "grow_until_killed",
     ):
         app.config["GUARDS"][f"planted.{view}"] = public
     return app
@@ -181,3 +185,14 @@ def fail_in_thread() -> str:
     thread.start()
     thread.join()
     return "the thread has failed"
+
+
+@page.post("/planted/memory")
+def grow_until_killed() -> str:
+    """Takes more and more memory; where the kernel lets it have all of MOST_MEMORY, it ends as the kernel would."""
+    held = []
+    while len(held) * PIECE < MOST_MEMORY:
+        # Written to, or the kernel gives nothing but a promise.
+        held.append(b"x" * PIECE)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return ""

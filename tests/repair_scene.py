@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
-from auto_repair_service import Actor, start_repair
+from auto_repair_service import Actor, start_repair, verify_open
 from error_logger import ErrorLogger, error_logger
 from extensions import db
 from models import ErrorGroup
+from receipts import plans
+from tests import makers
+from tests.servers import Lux
 
 ADA = Actor("Ada Lovelace", None, "page")
 
@@ -66,6 +74,40 @@ def repair(group_id: int, **options: Any) -> dict[str, Any]:
     report = start_repair(actor=ADA, group_id=group_id, **options).as_row()
     assert report["examined"] == 1
     return dict(report["results"][0])
+
+
+def operator_headers(app: Flask) -> dict[str, str]:
+    """What the browser of a signed-in operator sends with a form, for a LUX that really runs."""
+    client = makers.signed_in_client(app, makers.make_user(role="operator"))
+    cookie = client.get_cookie("lux")
+    assert cookie is not None
+    return {
+        "Cookie": f"lux={cookie.value}",
+        "X-CSRFToken": client.csrf_token,
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+
+
+def post_form(lux: Lux, path: str, headers: dict[str, str], **data: str) -> None:
+    """Sends a form as a browser does."""
+    status, _, body = lux.request("POST", path, urlencode(data).encode(), headers)
+    assert status == 303, body[:500]
+
+
+def ask_to_repair(lux: Lux, **wanted: object) -> dict[str, Any]:
+    """What `curl -X POST …/api/auto-repair/start` from the same machine answers."""
+    headers = {"Content-Type": "application/json"}
+    status, _, body = lux.request("POST", "/api/auto-repair/start", json.dumps(wanted).encode(), headers)
+    assert status == 200, body[:500]
+    return dict(json.loads(body))
+
+
+def look_as_the_clock_does(lux: Lux, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the clock does every quarter of a minute, at once: it settles steps whose process has ended under them."""
+    monkeypatch.setattr(plans, "LOST_AFTER", timedelta(0))
+    app = lux.apps[-1] if lux.apps else lux.make_app()
+    with app.app_context():
+        verify_open()
 
 
 def _run(statement: str) -> None:

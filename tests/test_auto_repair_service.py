@@ -32,6 +32,7 @@ from errors import Conflict, NotFound
 from extensions import db
 from models import ErrorGroup, ErrorLog, RepairPlan, RepairReceipt, RepairStep, RepairVerification
 from probes.base import TestResult
+from probes.traffic import count_successes
 from receipts.actors import CLOCK
 from repairs import find_repair, treating
 from repairs.base import Outcome, Repair, Situation
@@ -186,6 +187,30 @@ def test_an_error_that_happened_once_and_cannot_be_shown_again_is_watched_and_en
     newest_group()
     verify_open()
     assert state_of(group_id) == "regressed"
+
+
+def test_what_a_restart_cut_off_between_check_and_proof_is_proved_later(app: Flask, sign_in: SignIn) -> None:
+    error_logger().capture(psycopg_undefined_column(), place="POST /contacts/new")
+    group_id = newest_group()
+    repair(group_id, repairs=[Idle(CLAIMS[0], CHECKS[1])])
+    db.session.execute(delete(RepairVerification))
+    db.session.execute(update(RepairPlan).values(state="running"))
+    db.session.execute(update(ErrorGroup).values(state="repairing"))
+    db.session.commit()
+    assert verify_open() == 0
+    db.session.execute(update(RepairStep).values(finished_at=RepairStep.finished_at - timedelta(seconds=11)))
+    db.session.commit()
+    verify_open()
+    assert state_of(group_id) == "verifying"
+    assert db.session.scalar(select(func.count()).select_from(RepairVerification)) == 1
+
+
+def test_successes_of_any_route_count_for_the_web_processes_but_no_watchers(app: Flask, sign_in: SignIn) -> None:
+    client, before = sign_in("owner"), count_successes("gunicorn")
+    for path in ("/outbox/", "/contacts/", "/livez", "/no-such-page"):
+        client.get(path)
+    assert count_successes("gunicorn") == before + 2
+    assert count_successes("GET /livez") >= 1
 
 
 def test_enough_real_successes_at_the_same_place_resolve_what_cannot_be_probed(app: Flask, sign_in: SignIn) -> None:

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
@@ -25,8 +24,7 @@ from repairs.base import Situation
 from repairs.restart_unit import REPAIR as RESTART
 from repairs.stop_stale_process import REPAIR as STOP
 from repairs.vacuum_journal import REPAIR as VACUUM
-from tests import makers
-from tests.repair_scene import ADA, newest_group, repair
+from tests.repair_scene import ADA, look_as_the_clock_does, newest_group, operator_headers, post_form, repair
 from tests.servers import Lux, wait_until
 
 SCRIPT = Path(__file__).resolve().parent.parent.parent / "deploy" / "lux-service"
@@ -104,13 +102,13 @@ def test_a_unit_is_restarted_only_after_a_person_approved_it(
         db.session.remove()
 
 
-def test_gunicorn_is_reloaded_by_a_click_and_new_processes_prove_it(start_lux: Callable[..., Lux]) -> None:
+def test_gunicorn_is_reloaded_by_a_click_and_new_processes_prove_it(
+    start_lux: Callable[..., Lux], monkeypatch: pytest.MonkeyPatch
+) -> None:
     lux = start_lux(workers=2, AUTO_REPAIR="diagnose")
     app = lux.make_app()
     with app.app_context():
-        client = makers.signed_in_client(app, makers.make_user(role="operator"))
-        cookie = client.get_cookie("lux")
-        assert cookie is not None
+        headers = operator_headers(app)
         draft = StepDraft("reload_gunicorn", "P", "waiting")
         plan = add_plan(
             group=None, error_id=None, actor=ADA, mode="diagnose", diagnosis={"rule": "worker-out-of-memory"}, facts={},
@@ -118,26 +116,17 @@ def test_gunicorn_is_reloaded_by_a_click_and_new_processes_prove_it(start_lux: C
         )  # fmt: skip
         db.session.commit()
         assert plan.state == "planned"
-        headers = {
-            "Cookie": f"lux={cookie.value}",
-            "X-CSRFToken": client.csrf_token,
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        post(lux, f"/diagnostics/repairs/steps/{find_step('reload_gunicorn').id}/dry-run", headers)
+        post_form(lux, f"/diagnostics/repairs/steps/{find_step('reload_gunicorn').id}/dry-run", headers)
         step = find_step("reload_gunicorn")
         assert step.state == "waiting" and step.digest
         before = {process.pid for process in lux.list_web_processes()}
-        post(lux, f"/diagnostics/repairs/steps/{step.id}/approve", headers, digest=step.digest)
-        wait_until(lambda: find_step("reload_gunicorn").state == "done", "the reload to be proved", 90)
+        post_form(lux, f"/diagnostics/repairs/steps/{step.id}/approve", headers, digest=step.digest)
         wait_until(lambda: not before & {process.pid for process in lux.list_web_processes()}, "old ones to end", 60)
+        look_as_the_clock_does(lux, monkeypatch)
+        assert find_step("reload_gunicorn").state == "done"
         assert lux.request("GET", "/livez")[0] == 200
         db.session.remove()
         db.engine.dispose()
-
-
-def post(lux: Lux, path: str, headers: dict[str, str], **data: str) -> None:
-    status, _, body = lux.request("POST", path, urlencode(data).encode(), headers)
-    assert status == 303, body[:500]
 
 
 def find_step(repair_id: str) -> Any:
