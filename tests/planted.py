@@ -190,7 +190,7 @@ def fail_in_thread() -> str:
 @page.post("/planted/memory")
 def grow_until_killed() -> str:
     """Takes more and more memory; where the kernel lets it have all of MOST_MEMORY, it ends as the kernel would."""
-    held = []
+    held: list[bytes] = []
     while len(held) * PIECE < MOST_MEMORY:
         # Written to, or the kernel gives nothing but a promise.
         held.append(b"x" * PIECE)
