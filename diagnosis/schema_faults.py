@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from diagnosis.base import CODE, CONFIGURATION, Match, Rule, Scene, Sign, finds, words
 from diagnosis.database import says
 from diagnosis.offers import MIGRATE_DATABASE, RETRY_JOB
+from extensions import Model
+
+# The names that PostgreSQL puts into these messages, in its languages, old and new.
+_COLUMN = re.compile(
+    r'(?:column|Spalte|colonne) (?:"?(\w{1,63})"?\.)?"?(\w{1,63})"? '
+    r'(?:(?:of relation|von Relation|de la relation) "(\w{1,63})" )?'
+)
+_RELATION = re.compile(r'(?:relation|Relation) "(?:\w{1,63}\.)?(\w{1,63})" ')
+_ALIAS_NUMBER = re.compile(r"_\d+$")
 
 
 def _behind(scene: Scene) -> Match | None:
@@ -21,7 +32,24 @@ def _behind(scene: Scene) -> Match | None:
     health = finds(Sign(sources=("health",), words=words("^health migrations fail")))(scene)
     if found is None:
         return health
-    return Match((*found.signals, *(health.signals if health else ())), found.confidence)
+    signals = (*found.signals, *(health.signals if health else ()))
+    name = next((name for signal in found.signals if (name := _name_of_missing(signal.said))), None)
+    cause = f"{name} is not in the database, and the code expects it: a migration has not run, or a hand took it away."
+    return Match(signals, found.confidence, cause=cause if name else "")
+
+
+def _name_of_missing(said: str) -> str | None:
+    """The table or column that a message misses, in words; only names that LUX has itself, for anybody may say any."""
+    tables = Model.metadata.tables
+    if column := _COLUMN.search(said):
+        table, name = _ALIAS_NUMBER.sub("", column[3] or column[1] or ""), column[2]
+        if table in tables and name in tables[table].columns:
+            return f"The column {table}.{name}"
+        if not table and any(name in one.columns for one in tables.values()):
+            return f"A column {name}"
+    elif (relation := _RELATION.search(said)) and relation[1] in tables:
+        return f"The table {relation[1]}"
+    return None
 
 
 BEHIND = Rule(

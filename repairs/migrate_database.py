@@ -14,11 +14,12 @@ import schema
 from diagnosis.base import Surroundings
 from extensions import db
 from probes.base import TestResult
-from probes.dependencies import database_url, is_schema_at_head
+from probes.dependencies import database_url, is_schema_at_head, list_missing
 from repairs.base import Outcome, Repair, RepairFailed, Situation, checked
 
 BACKUP_SECONDS = 300
 LONGEST_SQL = 20_000
+MOST_NAMED = 5
 
 
 class MigrateDatabase(Repair):
@@ -42,10 +43,7 @@ class MigrateDatabase(Repair):
     def find_obstacle(self, situation: Situation) -> str | None:
         with db.engine.connect() as connection:
             if schema.is_at_head(connection):
-                return (
-                    "Every migration has run, so what is missing was taken away by hand: restore it from a backup, "
-                    "or make a migration for it."
-                )
+                return _say_what_is_lost(list_missing(connection))
             revision = schema.find_revision(connection)
         if not schema.is_known(revision):
             return f"The database is at revision {revision}, which this code does not know: it is newer. Deploy again."
@@ -78,6 +76,18 @@ class MigrateDatabase(Repair):
     def post_check(self, situation: Situation, outcome: Outcome) -> TestResult:
         seen = is_schema_at_head()
         return checked("database", "compare with models.py", "every table and column", seen.text, passed=seen.passed)
+
+
+def _say_what_is_lost(missing: list[str]) -> str:
+    """Why nothing is migrated, and what a person does instead. A migration brings columns, never what they held."""
+    if not missing:
+        return "Every migration has run and nothing is missing: the name in the code is wrong."
+    names = ", ".join(missing[:MOST_NAMED]) + (" and more" if len(missing) > MOST_NAMED else "")
+    return (
+        f"Every migration has run and {names} is missing all the same: a hand took it away, and what it held with it. "
+        "No repair brings that back. Restore a backup (`sudo lux restore FILE`, docs/backup.md), or take what is "
+        "missing out of one; without a backup add it anew, empty."
+    )
 
 
 def _find_pg_dump(situation: Situation) -> str | None:

@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
+from sqlalchemy.schema import CreateColumn
 
 from auto_repair_service import Actor, start_repair, verify_open
 from error_logger import ErrorLogger, error_logger
@@ -24,6 +25,10 @@ from receipts import plans
 from tests import makers
 from tests.servers import Lux
 
+INDEXES_OF = text(
+    "SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
+    " AND a.attnum = ANY (i.indkey) WHERE i.indrelid = CAST(:table AS regclass) AND a.attname = :column"
+)
 ADA = Actor("Ada Lovelace", None, "page")
 
 
@@ -34,12 +39,16 @@ def forget_log(data_dir: Path) -> None:
 
 @contextmanager
 def column_gone(table: str = "contacts", column: str = "source") -> Iterator[None]:
-    """Takes a column away, as a hand at the database might; puts it back at the end."""
-    _run(f"ALTER TABLE {table} RENAME COLUMN {column} TO gone_{column}")
+    """Drops a column, as a hand at the database might; puts it back at the end with what it held, as from a backup."""
+    declared = db.metadatas[None].tables[table].columns[column]
+    again = str(CreateColumn(declared).compile(dialect=db.engine.dialect))
+    indexes = list(db.session.scalars(INDEXES_OF, {"table": table, "column": column}))
+    _run(f"CREATE TABLE kept_aside AS SELECT id, {column} AS kept FROM {table}", f"ALTER TABLE {table} DROP {column}")
     try:
         yield
     finally:
-        _run(f"ALTER TABLE {table} RENAME COLUMN gone_{column} TO {column}")
+        fill = f"UPDATE {table} SET {column} = kept FROM kept_aside WHERE kept_aside.id = {table}.id"
+        _run(f"ALTER TABLE {table} ADD {again}", fill, "DROP TABLE kept_aside", *indexes)
 
 
 def fail_at(client: FlaskClient, path: str = "/contacts/") -> int:
@@ -110,7 +119,8 @@ def look_as_the_clock_does(lux: Lux, monkeypatch: pytest.MonkeyPatch) -> None:
         verify_open()
 
 
-def _run(statement: str) -> None:
+def _run(*statements: str) -> None:
     db.session.rollback()
-    db.session.execute(text(statement))
+    for statement in statements:
+        db.session.execute(text(statement))
     db.session.commit()

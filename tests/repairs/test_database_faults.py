@@ -22,10 +22,10 @@ from auto_repair_service import start_repair
 from config import load_settings
 from error_logger import error_logger
 from extensions import db
-from models import RepairReceipt
+from models import Contact, RepairReceipt
 from repairs.dispose_pools import REPAIR as DISPOSE
 from tests import makers
-from tests.repair_scene import ADA, newest_group, repair, state_of
+from tests.repair_scene import ADA, column_gone, newest_group, repair, state_of
 from tests.servers import wait_until
 
 
@@ -178,6 +178,34 @@ def test_a_missing_migration_is_run_after_a_backup_and_proved(own_lux: Flask, ow
     receipt = db.session.scalars(select(RepairReceipt).where(RepairReceipt.repair == "migrate_database")).first()
     assert receipt is not None and receipt.before["revision"] == "0003" and receipt.before["backup"]
     assert own.get("/diagnostics/").status_code == 200
+
+
+def test_a_dropped_column_is_named_left_to_a_person_and_proved_once_it_is_restored(
+    own_lux: Flask, own: FlaskClient
+) -> None:
+    makers.make_contact(source="webhook")
+    with column_gone("contacts", "source"):
+        assert own.get("/contacts/").status_code == 500
+        group_id = newest_group()
+        report = start_repair(actor=ADA).as_row()
+        result = result_for(report["results"], group_id)
+        assert result["diagnosis"]["rule"] == "schema-behind"
+        assert "The column contacts.source is not in the database" in result["diagnosis"]["cause"]
+        assert result["state"] == "needs_human" and report["resolved"] == 0
+        # A migration would bring an empty column: nothing is offered, and it says what a person does.
+        (action,) = result["actions"]
+        assert (action["repair"], action["state"]) == ("migrate_database", "blocked")
+        assert "contacts.source is missing all the same" in action["obstacle"]
+        assert any("Restore a backup" in step for step in result["fix_steps"])
+        failed = {row["key"]: row["seen"] for row in result["test_results"] if not row["passed"]}
+        assert failed["dependency:schema"] == "missing: contacts.source" and "view:contacts.index" in failed
+        kept = db.session.scalar(
+            text("SELECT count(*) FROM repair_receipts WHERE group_id = :group"), {"group": group_id}
+        )
+        assert kept == 0
+    assert db.session.scalars(select(Contact.source)).all() == ["webhook"]
+    proved = repair(group_id)
+    assert proved["state"] == "resolved_verified" and state_of(group_id) == "resolved_verified"
 
 
 def test_our_own_idle_transactions_end_only_on_a_persons_word(
