@@ -9,12 +9,13 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
-
-import openai
+from typing import TYPE_CHECKING, Any
 
 from ai.questions import ModelFailed, Question, Tally
 from config import Settings
+
+if TYPE_CHECKING:
+    import openai
 
 log = logging.getLogger("lux.ai")
 
@@ -136,6 +137,9 @@ def _stream_once(settings: Settings, options: dict[str, Any], tally: Tally, dead
 
 
 def _make_client(settings: Settings, seconds: float) -> openai.OpenAI:
+    # Here and not above: the client is as large as a third of LUX, and a LUX without a key never needs it.
+    import openai
+
     timeout = openai.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
     return openai.OpenAI(
         api_key=settings.openai_api_key, base_url=settings.openai_base_url, timeout=timeout, max_retries=0
@@ -149,6 +153,8 @@ def _read(
     pieces: queue.SimpleQueue[str | _Refused | None],
     closing: threading.Event,
 ) -> None:
+    import openai
+
     try:
         with client, client.chat.completions.create(**options) as chunks:
             for chunk in chunks:
@@ -237,6 +243,8 @@ def _too_slow(has_text: bool) -> ModelFailed:
 
 def _refusal_of(error: openai.OpenAIError, has_text: bool) -> _Refused:
     """The client's error in LUX's words. The service's own text may hold parts of the key: it is never repeated."""
+    import openai
+
     settings_hint = "Look at Settings › Environment."
     message = str(getattr(error, "message", ""))[:2000]
     code = str(getattr(error, "code", "") or "")

@@ -82,18 +82,7 @@ def shared_app(make_app: Callable[..., Flask]) -> Flask:
 def empty_database(database_url: str) -> None:
     """Empties every table that holds rows, before the test."""
     with psycopg.connect(database_url, autocommit=True) as connection:
-        names = [
-            row[0]
-            for row in connection.execute(
-                "SELECT quote_ident(tablename) FROM pg_tables "
-                "WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
-            )
-        ]
-        filled = [n for n in names if connection.execute(f"SELECT 1 FROM {n} LIMIT 1").fetchone()]
-        if filled:
-            # Tables that only grow refuse this from everybody who does not step aside first.
-            connection.execute("SET session_replication_role = replica")
-            empty_tables(connection, filled)
+        empty_tables(connection)
 
 
 @pytest.fixture
