@@ -44,6 +44,36 @@ def model_app(server: OpenAIServer, make_app: Callable[..., Flask], empty_databa
         db.engine.dispose()
 
 
+@pytest.fixture(scope="module")
+def running_server() -> Iterator[OpenAIServer]:
+    """One server for all tests of a file."""
+    with OpenAIServer(piece_size=4000) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def asking_app(running_server: OpenAIServer, make_app: Callable[..., Flask]) -> Flask:
+    """One app for all tests of a file, with money for all of them."""
+    settings = {"AI_DAILY_BUDGET_USD": "1000", "AI_AGENT_BUDGET_USD": "1000"}
+    return make_app(OPENAI_API_KEY=running_server.key, OPENAI_BASE_URL=running_server.url, **settings)
+
+
+@pytest.fixture
+def shared_server(running_server: OpenAIServer) -> OpenAIServer:
+    """The file's server as it was on its first day."""
+    running_server.answers, running_server.moods, running_server.requests = [], [], []
+    running_server.piece_size = 4000
+    return running_server
+
+
+@pytest.fixture
+def shared_model_app(asking_app: Flask, empty_database: None) -> Iterator[Flask]:
+    """The file's app, whose agents ask the file's server, on an empty database and without a brand."""
+    with asking_app.app_context():
+        yield asking_app
+        db.session.remove()
+
+
 @pytest.fixture
 def branded_app(app: Flask) -> Flask:
     """The app without a model, with a brand."""

@@ -14,7 +14,7 @@ from agents.runner import carry_out_run
 from agents.runs import get_run, start_run
 from extensions import db
 from models import AgentRun, AiCall
-from tests.agents.test_every_task import brief_of, good_answer
+from tests.agents.every_task import brief_of, good_answer
 from tests.fakes.openai_server import OpenAIServer
 
 MakeApp = Callable[..., Flask]

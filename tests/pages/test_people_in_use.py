@@ -101,6 +101,20 @@ def test_sales_scores_contacts_and_a_segment_asks_for_them(lux: Lux, page: Page)
     expect(page.get_by_role("main")).to_contain_text(re.compile(r"[1-9]\d* contacts"))
 
 
+def test_operations_finds_what_is_silent_and_it_becomes_tasks(lux: Lux, page: Page) -> None:
+    run_task(page, "Operations & Integration", "Integration health")
+    expect(page.get_by_role("main")).to_contain_text("Website form has gone silent")
+    before = lux.count("person_tasks")
+    page.get_by_role("button", name="Send for approval").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Add 2 tasks")
+    assert lux.count("person_tasks") == before, "nothing is done before somebody decides"
+    page.get_by_role("button", name="Approve").click()
+    page.wait_for_url("**/tasks/")
+    page.get_by_role("link", name="Website form has gone silent", exact=True).click()
+    expect(page.get_by_label("More about it")).to_have_value(re.compile("if it is not used any more, revoke it"))
+    assert lux.count("person_tasks") == before + 2
+
+
 def test_tasks_of_an_agent_are_ticked_off(lux: Lux, page: Page) -> None:
     run_task(page, "Sales Enablement", "Next best actions")
     page.get_by_role("button", name="Add these tasks").click()
