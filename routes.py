@@ -207,7 +207,7 @@ PAGES: list[Row] = [
         library.page,
         "/campaigns/library",
         viewer_reads_marketer_writes,
-        exceptions={"upload": marketer, "choose": marketer},
+        exceptions={"upload": marketer, "choose": marketer, "choose_for_post": marketer},
         probes={"index": Probe("Pictures</h1>")},
     ),
     Row(media.page, "/media", public),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
@@ -18,18 +16,11 @@ from agents.parts.checks import THIN_COVERAGE
 from agents.parts.documents import list_lines
 from errors import Conflict, InputInvalid, NotFound
 from extensions import db
+from lib.line_differences import DiffLine, compare_lines
 from models import AgentRun, AgentRunVersion
 
 PLAYBOOK_NOTE = "Drafted from a playbook"
 SHARED_VERSION_MINUTES = 10
-
-
-@dataclass(frozen=True)
-class DiffLine:
-    """A line of the difference between two versions."""
-
-    kind: Literal["same", "added", "removed"]
-    text: str
 
 
 def task_of(run: AgentRun) -> tuple[Agent, Task[Any, Any]]:
@@ -181,11 +172,4 @@ def list_differences(run: AgentRun, older: AgentRunVersion, newer: AgentRunVersi
     """The difference of two versions, line by line, as a person reads them."""
     _, task = task_of(run)
     before, after = list_lines(task, get_result(run, older)), list_lines(task, get_result(run, newer))
-    lines: list[DiffLine] = []
-    for tag, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if tag == "equal":
-            lines += [DiffLine("same", line) for line in before[a:b]]
-        else:
-            lines += [DiffLine("removed", line) for line in before[a:b]]
-            lines += [DiffLine("added", line) for line in after[c:d]]
-    return lines
+    return compare_lines(before, after)

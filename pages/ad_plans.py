@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -12,7 +13,8 @@ from access import has_role, peer
 from audience.segments import list_segments
 from creative.assets import list_assets
 from errors import InputInvalid
-from lib.networks import AD_FORMATS, get_ad_format
+from lib.measured_texts import Measured, tell_measures
+from lib.networks import AD_FORMATS, AdFormat, get_ad_format
 from lib.row_ids import read_id
 from models import AdPlan, PlannedAd
 from planning.ad_audiences import SMALLEST, count_audience, note_export, stream_audience
@@ -39,9 +41,21 @@ from planning.ad_plans import (
     list_parts,
     list_plans,
     measure_ad,
+    measure_texts,
 )
 
 page = Blueprint("ad_plans", __name__)
+
+
+@dataclass(frozen=True)
+class TextCounts:
+    """What a format takes, in words, its typed lines counted, and what is said aloud of them."""
+
+    limit: str
+    lines: list[Measured]
+    is_many: bool
+    said: str
+
 
 PART_ROWS = 6
 MOST_PICTURES = 100
@@ -160,6 +174,13 @@ def edit_ad(plan_id: int, ad_id: int) -> ResponseReturnValue:
     return redirect(url_for("ad_plans.show", plan_id=plan_id, _anchor="ads"), 303)
 
 
+@page.post("/<int:plan_id>/ads/check")
+def check_ad(plan_id: int) -> str:
+    """How long an ad's texts are beside its format's limits as they are being typed, as a fragment."""
+    get_plan(plan_id)
+    return render_template("ad_plans/counts.html", counts=_counts(request.form))
+
+
 @page.post("/<int:plan_id>/ads/<int:ad_id>/delete")
 def remove_ad(plan_id: int, ad_id: int) -> ResponseReturnValue:
     """Takes an ad out of its plan."""
@@ -244,8 +265,30 @@ def _show_ad_form(plan: AdPlan, ad: PlannedAd | None, values: Any, errors: dict[
         values=values,
         errors=errors,
         formats=AD_FORMATS,
+        counts=_counts(values),
         pictures=[("", "No picture"), *((one.id, one.name) for one in list_assets(limit=MOST_PICTURES))],
     )
+
+
+def _counts(values: Any) -> dict[str, TextCounts]:
+    """The typed texts of an ad beside what its format takes."""
+    key = values.get("format", "")
+    form = next((one for one in AD_FORMATS if one.key == key), AD_FORMATS[0])
+    typed = [str(values.get(name, "")).splitlines() for name in ("headlines", "descriptions")]
+    heads, texts = measure_texts(form.key, *typed)
+    return {
+        "headlines": _count(form, heads, form.fewest_headlines, form.headlines_taken, form.headline_longest),
+        "descriptions": _count(
+            form, texts, form.fewest_descriptions, form.descriptions_taken, form.description_longest
+        ),
+    }
+
+
+def _count(form: AdFormat, lines: list[Measured], fewest: int, most: int, longest: int) -> TextCounts:
+    limit = f"{form.label}: {fewest} to {most}, up to {longest} characters each. {len(lines)} so far."
+    over = len(lines) - most
+    said = f"{over} {'line' if over == 1 else 'lines'} too many. " if over > 0 else ""
+    return TextCounts(limit, lines, over > 0, (said + tell_measures(lines)).strip())
 
 
 def _facts() -> PlanFacts:

@@ -32,7 +32,9 @@ from publishing.articles import (
     add_article,
     archive_article,
     change_article,
+    compare_article,
     content_of,
+    find_article_version,
     get_article,
     get_article_version,
     list_article_versions,
@@ -185,12 +187,18 @@ def versions(article_id: int) -> str:
 
 @page.get("/<int:article_id>/versions/<int:number>")
 def version(article_id: int, number: int) -> str:
-    """One version as it was."""
-    kept = get_article_version(article_id, number)
+    """One version as it was, and line by line what was changed since; of the current one, what it changed."""
+    article, kept = get_article(article_id), get_article_version(article_id, number)
+    is_current = number == article.version
+    before = find_article_version(article_id, number - 1) if is_current else kept
+    view = "changes" if request.args.get("view") == "changes" and before is not None else "whole"
     return render_template(
         "articles/version.html",
-        article=get_article(article_id),
+        article=article,
         version=kept,
+        view=view,
+        before=before,
+        differences=compare_article(before.content, article.content) if view == "changes" and before else [],
         content=ArticleContent.model_validate(kept.content),
         may_change=has_role("marketer"),
     )

@@ -1,8 +1,9 @@
-"""The library of pictures: the grid, uploading, drawing, one picture, and choosing one for a campaign."""
+"""The library of pictures: the grid, uploading, drawing, one picture, and choosing one for a campaign or a post."""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -30,11 +31,12 @@ from creative.assets import (
 from creative.drawings import LAYOUTS, Design, add_drawings, draw, get_place, read_design
 from creative.palettes import PALETTES
 from errors import Conflict, InputInvalid
-from lib.networks import EMAIL_HEADER, PLACES
+from lib.networks import EMAIL_HEADER, PLACES, get_network
 from lib.pictures import ENDINGS, MOST_BYTES
 from lib.row_ids import read_id
 from models import ASSET_KINDS, Asset
 from pages.media import POLICY, send_picture
+from publishing.posts import change_post_picture, get_post
 
 page = Blueprint("library", __name__)
 
@@ -191,32 +193,61 @@ def choose(campaign_id: int) -> ResponseReturnValue:
     campaign = get_open_draft(campaign_id)
     back = url_for("campaign_wizard.content", campaign_id=campaign_id, _anchor="block-" + path.replace(".", "-"))
     if request.method == "GET":
-        wanted = _filter()
-        listed = list_assets(wanted, before_id=read_id(request.args.get("older")))
-        older = listed[-1].id if listed and list_assets(wanted, before_id=listed[-1].id, limit=1) else None
-        here = url_for("library.choose", campaign_id=campaign_id)
-        return render_template(
-            "library/choose.html",
-            assets=listed,
-            wanted=wanted,
-            here=here,
-            block=path,
-            back=back,
-            older_url=url_for("library.choose", campaign_id=campaign_id, block=path, q=wanted.q or None, older=older)
-            if older
-            else None,
-            campaign=campaign,
-        )
-    asset = find_asset(read_id(request.form.get("asset")))
+        crumbs = [("Campaigns", url_for("campaigns.index")), (campaign.name, back)]
+        return _show_choice(url_for("library.choose", campaign_id=campaign_id), crumbs, "campaign", block=path)
     content = content_of(campaign).model_dump(mode="json")
     try:
-        if asset is None:
-            raise InputInvalid({"asset": "Choose one of the pictures."})
+        asset = _chosen()
         filled = fill_image(content, path, url=asset_url(asset), alt=asset.alt)
         change_content(campaign_id, filled, made_by=current_user.name, note=f"Picture “{asset.name}”")
     except (InputInvalid, Conflict) as error:
         flash(f"The picture was not taken over. {error.detail}", "danger")
     return redirect(back, 303)
+
+
+@page.route("/choose/post/<int:post_id>", methods=["GET", "POST"])
+def choose_for_post(post_id: int) -> ResponseReturnValue:
+    """Choosing the picture of a post; works without script."""
+    post = get_post(post_id)
+    back = url_for("posts.show", post_id=post_id, _anchor="field-asset_id")
+    if request.method == "GET":
+        name = f"{get_network(post.network).label} post"
+        crumbs = [("Calendar", url_for("calendar.index")), ("Posts", url_for("posts.index")), (name, back)]
+        return _show_choice(url_for("library.choose_for_post", post_id=post_id), crumbs, "post")
+    try:
+        asset = _chosen()
+        change_post_picture(post_id, asset.id)
+    except (InputInvalid, Conflict) as error:
+        flash(f"The picture was not taken over. {error.detail}", "danger")
+    else:
+        flash(f"“{asset.name}” goes with the post, and its alt text.", "success")
+    return redirect(back, 303)
+
+
+def _chosen() -> Asset:
+    asset = find_asset(read_id(request.form.get("asset")))
+    if asset is None:
+        raise InputInvalid({"asset": "Choose one of the pictures."})
+    return asset
+
+
+def _show_choice(here: str, crumbs: list[tuple[str, str]], noun: str, *, block: str = "") -> str:
+    wanted = _filter()
+    listed = list_assets(wanted, before_id=read_id(request.args.get("older")))
+    older = listed[-1].id if listed and list_assets(wanted, before_id=listed[-1].id, limit=1) else None
+    kept = {"block": block} if block else {}
+    return render_template(
+        "library/choose.html",
+        assets=listed,
+        wanted=wanted,
+        here=here,
+        kept=kept,
+        crumbs=crumbs,
+        noun=noun,
+        block=block,
+        unsearched_url=f"{here}?{urlencode(kept)}" if kept else here,
+        older_url=f"{here}?{urlencode({**kept, **_arguments(wanted), 'older': older})}" if older else None,
+    )
 
 
 def _filter() -> AssetFilter:

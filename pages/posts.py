@@ -12,9 +12,10 @@ from flask_login import current_user
 
 from access import has_role
 from config import current_settings
-from creative.assets import asset_url, find_asset, list_assets
+from creative.assets import asset_url, find_asset
 from errors import Conflict, InputInvalid, LuxError
 from lib.clean_text import one_line
+from lib.measured_texts import tell_measures
 from lib.networks import NETWORKS, get_network
 from lib.post_texts import read_tags
 from lib.row_ids import read_id, read_ids
@@ -22,7 +23,7 @@ from models import POST_STATES, OutgoingWebhook, Post
 from pages.calendar import STATE_WORDS, USUAL_HOUR, read_hour, show_hour
 from publishing.deliveries import list_attempts, list_deliveries, publish_now, stop_publishing
 from publishing.overview import count_posts, list_posts
-from publishing.post_checks import PostText, check_post
+from publishing.post_checks import PostText, check_post, measure_post
 from publishing.posts import (
     KEYS,
     OPEN_STATES,
@@ -46,7 +47,7 @@ from publishing.webhooks import find_way, list_webhooks
 page = Blueprint("posts", __name__)
 
 NETWORK_OPTIONS = [(one.key, one.label) for one in NETWORKS]
-MOST_PICTURES = 100
+LIMITS = " · ".join(f"{one.label} {one.longest:,}" for one in NETWORKS)
 BY_HAND = "You copy it and mark it as posted."
 SAID = {
     "now": "On its way to its webhook.",
@@ -124,7 +125,7 @@ def new() -> ResponseReturnValue:
 def check() -> str:
     """What the network says of a post as it is being typed, as a fragment."""
     values = _typed()
-    return render_template("posts/checks.html", **_preview_of(values))
+    return render_template("posts/checked.html", **_preview_of(values))
 
 
 @page.get("/<int:post_id>")
@@ -218,6 +219,8 @@ def _act(post_id: int, action: str) -> None:
 def _go_on(post_id: int) -> ResponseReturnValue:
     """After a save: plans, publishes, or stays."""
     then = request.form.get("then", "save")
+    if then == "choose":
+        return redirect(url_for("library.choose_for_post", post_id=post_id), 303)
     has_hour = bool(request.form.get("date"))
     try:
         if then == "plan":
@@ -230,7 +233,7 @@ def _go_on(post_id: int) -> ResponseReturnValue:
         else:
             if has_hour and get_post(post_id).state in ("draft", "planned"):
                 _keep_hour(post_id)
-            flash("Saved.", "success")
+            flash("The picture is taken away." if then == "no_picture" else "Saved.", "success")
     except InputInvalid as error:
         return _show(get_post(post_id), _typed(), error.fields), 422
     except Conflict as error:
@@ -246,14 +249,15 @@ def _keep_hour(post_id: int) -> None:
 
 def _read_draft() -> PostDraft:
     form = request.form
+    has_picture = form.get("then") != "no_picture"
     return PostDraft(
         network=form.get("network", ""),
         text=form.get("text", ""),
         tags=read_tags(form.get("tags", "")),
         link=form.get("link", ""),
         utm_campaign=form.get("utm_campaign", ""),
-        asset_id=read_id(form.get("asset_id")),
-        alt=form.get("alt", ""),
+        asset_id=read_id(form.get("asset_id")) if has_picture else None,
+        alt=form.get("alt", "") if has_picture else "",
         webhook_id=read_id(form.get("webhook_id")),
     )
 
@@ -299,6 +303,8 @@ def _preview_of(values: Mapping[str, Any]) -> dict[str, Any]:
         "whole": whole,
         "network": get_network(network),
         "checks": check_post(whole),
+        "measured": (measured := measure_post(whole)),
+        "said": tell_measures([measured]),
         "picture": asset_url(asset) if asset else None,
     }
 
@@ -320,16 +326,13 @@ def _is_due_by_hand(post: Post) -> bool:
 
 
 def _form_values(values: Mapping[str, Any], errors: Mapping[str, str]) -> dict[str, Any]:
-    pictures = [(asset.id, asset.name) for asset in list_assets(limit=MOST_PICTURES)]
-    chosen = find_asset(read_id(str(values.get("asset_id", ""))))
-    if chosen is not None and all(key != chosen.id for key, _ in pictures):
-        pictures.insert(0, (chosen.id, chosen.name))
     ways = [(one.id, one.name, _hint_of(one)) for one in list_webhooks()]
     return {
         "values": values,
         "errors": errors,
         "networks": NETWORK_OPTIONS,
-        "pictures": [("", "No picture"), *pictures],
+        "limits": LIMITS,
+        "chosen": find_asset(read_id(str(values.get("asset_id", "")))),
         "ways": [*((key, f"By {name}", hint) for key, name, hint in ways), ("", "By hand", BY_HAND)],
         "zone": current_settings().timezone,
         "usual_hour": USUAL_HOUR,

@@ -7,6 +7,8 @@ from flask import Blueprint, Response, abort, render_template, request
 
 from lib.charts import Series, bar_chart, line_chart, sparkline_path
 from lib.contrast import contrast_ratio
+from lib.line_differences import compare_lines
+from lib.measured_texts import Measured
 from pages.assets import STATIC
 
 page = Blueprint("styleguide", __name__)
@@ -49,6 +51,8 @@ def index() -> str:
     return render_template(
         "styleguide/index.html",
         people=PEOPLE,
+        differences=compare_lines(["The tea is here.", "Come and see."], ["The first flush is here.", "Come and see."]),
+        headlines=[Measured("First flush tea", 15, 30), Measured("A headline that goes on and on, and on", 38, 30)],
         swatches=[Swatch(name, value, contrast_ratio(value, "#000000")) for name, value in read_tokens().items()],
         line=line_chart(
             "Opened and clicked",

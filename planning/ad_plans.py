@@ -15,6 +15,7 @@ from creative.assets import find_asset
 from errors import InputInvalid, NotFound
 from extensions import db
 from lib.clean_text import clean_text, one_line
+from lib.measured_texts import Measured
 from lib.networks import AD_FORMATS, AdFormat, add_utm, get_ad_format
 from models import AD_GOALS, AdPlan, PlannedAd, PlannedAudience, Segment
 
@@ -36,19 +37,6 @@ class Part:
     channel: str
     percent: int
     cents: int
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A text of an ad with its length beside the limit."""
-
-    text: str
-    length: int
-    longest: int
-
-    @property
-    def is_long(self) -> bool:
-        return self.length > self.longest
 
 
 @dataclass(frozen=True)
@@ -224,9 +212,16 @@ def link_of(plan: AdPlan, ad: PlannedAd) -> str:
 
 def measure_ad(ad: PlannedAd) -> tuple[list[Measured], list[Measured]]:
     """Headlines and descriptions with their lengths."""
-    form = get_ad_format(ad.format)
-    heads = [Measured(str(one), len(str(one)), form.headline_longest) for one in ad.headlines]
-    return heads, [Measured(str(one), len(str(one)), form.description_longest) for one in ad.descriptions]
+    return measure_texts(ad.format, ad.headlines, ad.descriptions)
+
+
+def measure_texts(
+    format_key: str, headlines: Sequence[str], descriptions: Sequence[str]
+) -> tuple[list[Measured], list[Measured]]:
+    """The same for lines as somebody types them, counted as they would be saved. Raises KeyError for no format."""
+    form = get_ad_format(format_key)
+    heads = [Measured(one, len(one), form.headline_longest) for one in _lines(headlines)]
+    return heads, [Measured(one, len(one), form.description_longest) for one in _lines(descriptions)]
 
 
 def list_ad_problems(plan: AdPlan, ad: PlannedAd) -> list[str]:

@@ -14,6 +14,7 @@ from accounts.audit import add_audit_entry
 from accounts.users import name_of
 from errors import Conflict, InputInvalid, NotFound
 from extensions import db
+from lib.line_differences import DiffLine, compare_lines
 from models import Article, ArticleVersion
 from publishing.article_content import ArticleContent, find_article_blockers, read_article_content, slug_for
 from publishing.posts import checked_link
@@ -119,11 +120,22 @@ def list_article_versions(article_id: int, *, most: int = 50) -> list[ArticleVer
 
 def get_article_version(article_id: int, number: int) -> ArticleVersion:
     """One version. Raises NotFound."""
-    query = select(ArticleVersion).where(ArticleVersion.article_id == article_id, ArticleVersion.number == number)
-    version = db.session.scalar(query)
+    version = find_article_version(article_id, number)
     if version is None:
         raise NotFound("There is no such version.")
     return version
+
+
+def find_article_version(article_id: int, number: int) -> ArticleVersion | None:
+    """One version, or None."""
+    query = select(ArticleVersion).where(ArticleVersion.article_id == article_id, ArticleVersion.number == number)
+    return db.session.scalar(query)
+
+
+def compare_article(older: Mapping[str, Any], newer: Mapping[str, Any]) -> list[DiffLine]:
+    """What differs between two contents, line by line, whatever an older LUX stored; empty for none."""
+    lines = compare_lines(_list_lines(older), _list_lines(newer))
+    return lines if any(line.kind != "same" for line in lines) else []
 
 
 def plan_article(article_id: int, at: datetime, *, user_id: int | None) -> Article:
@@ -180,6 +192,20 @@ def archive_article(article_id: int, *, user_id: int | None) -> Article:
 def mark_of(content: Mapping[str, Any]) -> str:
     """A short name for exactly this content; the editor sends it back, so that LUX knows what a save began with."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _list_lines(kept: Mapping[str, Any]) -> list[str]:
+    content = ArticleContent.model_validate(kept)
+    named = {
+        "Title": content.title,
+        "Slug": content.slug,
+        "Title for search results": content.meta_title,
+        "Description for search results": content.meta_description,
+    }
+    lines = [f"{label}: {value}" for label, value in named.items()] + ["", *content.body.splitlines()]
+    for one in content.faq:
+        lines += ["", f"Question: {one.question}", *f"Answer: {one.answer}".splitlines()]
+    return lines
 
 
 def _locked(article_id: int) -> Article:

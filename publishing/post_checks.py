@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lib.measured_texts import Measured
 from lib.networks import Network, get_network
 from lib.post_texts import compose_post, count_post
 
@@ -41,6 +42,11 @@ class PostText:
     def length(self) -> int:
         """Characters as the network counts them."""
         return count_post(get_network(self.network), self.whole)
+
+
+def measure_post(post: PostText) -> Measured:
+    """The whole post beside its network's limit, counted as that network counts."""
+    return Measured(post.whole, post.length, get_network(post.network).longest)
 
 
 def check_post(post: PostText) -> list[PostCheck]:

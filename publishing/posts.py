@@ -93,6 +93,26 @@ def change_post(post_id: int, draft: PostDraft, *, based_on: str | None = None) 
     return _touched(post)
 
 
+def change_post_picture(post_id: int, asset_id: int | None) -> Post:
+    """Gives a post another picture with that picture's alt text, or none; commits.
+
+    Raises InputInvalid for a picture that is gone or must not be missing, Conflict, NotFound.
+    """
+    post = lock_post(post_id)
+    asset = find_asset(asset_id)
+    draft = PostDraft(
+        network=post.network,
+        text=post.text,
+        tags=post.tags,
+        link=post.link,
+        utm_campaign=post.utm_campaign,
+        asset_id=asset_id,
+        alt=asset.alt if asset is not None else "",
+        webhook_id=post.webhook_id,
+    )
+    return change_post(post_id, draft)
+
+
 def plan_post(post_id: int, at: datetime, *, user_id: int | None) -> Post:
     """Has a post published at its hour, by its webhook or by a person; commits. Raises InputInvalid, Conflict."""
     post = lock_post(post_id)

@@ -71,6 +71,21 @@ def test_a_text_that_is_too_long_is_refused_with_its_count(marketer: Any) -> Non
     assert answer.status_code == 422 and "has 31 characters; Google search ad takes 30" in answer.text
 
 
+def test_texts_are_counted_line_by_line_as_they_would_be_saved(marketer: Any) -> None:
+    plan = make_plan()
+    page = soup(marketer.get(f"{PATH}/{plan.id}/ads/new"))
+    assert "3 to 15, up to 30 characters each. 0 so far." in page.select("#field-headlines-limit")[0].get_text()
+    assert "field-headlines-limit" in page.select("[name=headlines]")[0]["aria-describedby"]
+    typed = {"format": "meta_feed", "headlines": "\n".join(["Tea", "", "  Tea  from  one garden", "x" * 42])}
+    counts = soup(marketer.post(f"{PATH}/{plan.id}/ads/check", data=typed))
+    lines = [" ".join(one.get_text(" ").split()) for one in counts.select("#field-headlines-counts li")]
+    assert lines == ["Tea 3 of 40", "Tea from one garden 19 of 40", f"{'x' * 42} 42 of 40, 2 too many"]
+    assert counts.select("#field-headlines-said")[0].get_text() == "Line 3: 2 characters too many."
+    many = {"format": "meta_feed", "headlines": "\n".join(f"Tea {n}" for n in range(6))}
+    assert "1 lines too many" not in marketer.post(f"{PATH}/{plan.id}/ads/check", data=many).text
+    assert "1 line too many" in marketer.post(f"{PATH}/{plan.id}/ads/check", data=many).text
+
+
 def test_an_ad_that_is_not_ready_holds_its_file_back_and_says_why(marketer: Any) -> None:
     plan = make_plan()
     add_ad(plan.id, AdFacts("google_search", "Thin", ["Tea"], ["Good."]))

@@ -13,10 +13,11 @@ from flask.testing import FlaskClient
 
 from extensions import db
 from models import Article, CalendarEntry, Campaign, OutgoingWebhook, PersonTask, Post
+from publishing.articles import add_article, change_article
 from publishing.deliveries import send_webhook_deliveries, start_due_posts
 from publishing.posts import PostDraft, add_post
 from tests.fakes.webhook_receiver import WebhookReceiver
-from tests.makers import make_campaign
+from tests.makers import make_asset, make_campaign, soup
 from tests.publishing.publishing_scene import ARTICLE
 
 SignIn = Callable[..., FlaskClient]
@@ -73,6 +74,49 @@ def test_the_fragment_of_checks_counts_as_the_network_does(marketer: FlaskClient
     form = {"network": "x", "text": "Tea", "link": "https://lumen.example/a-rather-long-address"}
     words = marketer.post("/calendar/posts/check", data=form).get_data(as_text=True)
     assert "28 of 280" in words
+
+
+def test_the_limit_stands_there_without_javascript_and_the_check_counts_aloud_only_near_it(
+    marketer: FlaskClient,
+) -> None:
+    page = soup(marketer.get("/calendar/posts/new?network=x"))
+    limit = page.select_one("#field-text-limit")
+    assert limit is not None and limit.get_text(strip=True) == "0 of 280 characters on X, with link and tags."
+    assert "field-text-limit" in page.select("[name=text]")[0]["aria-describedby"]
+    assert "LinkedIn 3,000" in page.get_text()
+    for length, said in ((100, ""), (270, "10 characters left."), (300, "20 characters too many.")):
+        answer = soup(marketer.post("/calendar/posts/check", data={"network": "x", "text": "a" * length}))
+        assert f"{length} of 280" in answer.select("#field-text-limit")[0].get_text()
+        assert answer.select("#field-text-said")[0].get_text(strip=True) == said
+
+
+def test_a_picture_is_chosen_from_the_library_with_its_alt_text_and_taken_away(marketer: FlaskClient) -> None:
+    asset = make_asset()
+    led = marketer.post("/calendar/posts/new", data={"network": "x", "text": "Tea is ready", "then": "choose"})
+    post = only(Post)
+    assert post.text == "Tea is ready"
+    assert led.headers["Location"].endswith(f"/campaigns/library/choose/post/{post.id}")
+    (form,) = soup(marketer.get(led.headers["Location"])).select(".picture-card form")
+    chosen = marketer.post(str(form["action"]), data={"asset": asset.id})
+    assert chosen.headers["Location"].endswith(f"/calendar/posts/{post.id}#field-asset_id")
+    assert (only(Post).asset_id, only(Post).alt) == (asset.id, asset.alt)
+    page = soup(marketer.get(f"/calendar/posts/{post.id}"))
+    assert page.select("[name=asset_id]")[0]["value"] == str(asset.id)
+    assert page.select("#post-form button")[0]["value"] == "save", "Enter in a field saves"
+    taken = {"network": "x", "text": "Tea is ready", "asset_id": asset.id, "alt": asset.alt, "then": "no_picture"}
+    assert marketer.post(f"/calendar/posts/{post.id}", data=taken).status_code == 303
+    assert (only(Post).asset_id, only(Post).alt) == (None, "")
+
+
+def test_a_picture_that_is_gone_or_a_post_that_is_out_is_left_as_it_is(marketer: FlaskClient) -> None:
+    post = add_post(PostDraft("x", "Tea"), made_by="Ada", user_id=None)
+    address = f"/campaigns/library/choose/post/{post.id}"
+    said = marketer.post(address, data={"asset": 4242}, follow_redirects=True).get_data(as_text=True)
+    assert "Choose one of the pictures" in said
+    marketer.post(f"/calendar/posts/{post.id}/posted", data={"url": ""})
+    said = marketer.post(address, data={"asset": make_asset().id}, follow_redirects=True).get_data(as_text=True)
+    assert "on its way or published" in said
+    assert only(Post).asset_id is None
 
 
 def test_several_drafts_are_planned_at_the_hours_they_have_in_mind(marketer: FlaskClient) -> None:
@@ -178,6 +222,18 @@ def test_an_article_is_written_kept_by_itself_and_exported(marketer: FlaskClient
     assert "sandbox" in preview.headers["Content-Security-Policy"]
     assert marketer.post(f"{address}/plan", data={"date": tomorrow(), "time": "10:00"}).status_code == 303
     assert only(Article).state == "planned"
+
+
+def test_a_version_of_an_article_shows_what_was_changed_since(marketer: FlaskClient) -> None:
+    article = add_article({"title": "Tea", "body": "One\nTwo"}, made_by="Content & SEO", user_id=None)
+    address = f"/calendar/articles/{article.id}"
+    assert "What changed" not in read(marketer, f"{address}/versions/1")
+    change_article(article.id, {"title": "Tea", "slug": "tea", "body": "One\nThree"}, made_by="Ada")
+    for number in (1, 2):
+        page = soup(marketer.get(f"{address}/versions/{number}?view=changes"))
+        assert [one.get_text() for one in page.select(".diff del, .diff ins")] == ["Two", "Three"]
+        assert "From version 1, by Content & SEO, to version 2" in page.get_text()
+    assert "What changed since version 1" in soup(marketer.get(f"{address}/versions")).get_text()
 
 
 def test_a_date_is_added_changed_and_taken_off(marketer: FlaskClient) -> None:

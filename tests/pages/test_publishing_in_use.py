@@ -14,11 +14,12 @@ from playwright.sync_api import Page, expect
 
 from accounts.sessions import start_session
 from extensions import db
+from planning.ad_plans import PlanFacts, add_plan
 from publishing.deliveries import publish_now
 from publishing.posts import PostDraft, add_post
 from publishing.webhooks import WebhookDraft, add_webhook, find_way
 from tests.fakes.webhook_receiver import WebhookReceiver
-from tests.makers import make_user
+from tests.makers import make_asset, make_user
 from tests.servers import Lux, running_lux, wait_until
 
 OpenPage = Callable[..., Page]
@@ -97,6 +98,33 @@ def test_social_media_gives_posts_that_are_planned_and_published_to_a_receiver(
     page.reload()
     expect(page.get_by_role("status").filter(has_text="Published")).to_be_visible()
     expect(page.get_by_label("Attempts")).to_contain_text("answered 200")
+
+
+def test_words_are_counted_while_they_are_typed_and_a_picture_comes_from_the_library(
+    lux: Lux, open_here: OpenPage
+) -> None:
+    with lux.make_app().app_context():
+        make_asset(name="Cups", alt="Two cups of tea")
+        plan_id = int(add_plan(PlanFacts("Spring tea", link="https://lumen.example"), made_by="Ada").id)
+        db.session.remove()
+        db.engine.dispose()
+    page = open_here(f"/calendar/posts/{add_draft(lux, 'Tea')}")
+    page.fill("[name=text]", "a" * 305)
+    expect(page.locator("#field-text-limit")).to_contain_text("305 of 280 characters on X")
+    expect(page.locator("#field-text-said")).to_have_text("25 characters too many.")
+    page.select_option("[name=network]", "mastodon")
+    expect(page.locator("#field-text-limit")).to_contain_text("305 of 500 characters on Mastodon")
+    expect(page.locator("#field-text-said")).to_be_empty()
+    page.get_by_role("button", name="Choose from the library").click()
+    page.get_by_role("button", name="Use Cups").click()
+    expect(page.get_by_label("Alt text")).to_have_value("Two cups of tea")
+    expect(page.get_by_role("img", name="Two cups of tea")).to_be_visible()
+    page.get_by_label("Tags").press("Enter")
+    expect(page.get_by_text("Saved.", exact=True)).to_be_visible()
+    page.goto(f"/campaigns/ad-plans/{plan_id}/ads/new")
+    page.fill("[name=headlines]", "First flush tea\nA very long headline about first flush tea")
+    expect(page.locator("#field-headlines-counts")).to_contain_text("42 of 30, 12 too many")
+    expect(page.locator("#field-headlines-said")).to_have_text("Line 2: 12 characters too many.")
 
 
 def test_content_and_seo_gives_an_article_that_is_exported(lux: Lux, open_here: OpenPage) -> None:

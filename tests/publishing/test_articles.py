@@ -15,6 +15,7 @@ from publishing.articles import (
     add_article,
     archive_article,
     change_article,
+    compare_article,
     content_of,
     get_article,
     list_article_versions,
@@ -51,6 +52,16 @@ def test_text_that_began_with_an_older_state_does_not_overwrite_somebody_elses(a
     change_article(article.id, {**ARTICLE, "body": "By Bo"}, made_by="Bo", based_on=began_with)
     with pytest.raises(Conflict, match="Bo changed this article"):
         change_article(article.id, {**ARTICLE, "body": "By Ada"}, made_by="Ada", based_on=began_with)
+
+
+def test_what_changed_between_two_versions_is_told_line_by_line(app: Flask) -> None:
+    older = {"title": "Tea", "body": "One\nTwo", "faq": [{"question": "Why?", "answer": "It is good."}]}
+    newer = {**older, "title": "Green tea", "body": "One\nThree"}
+    changed = [(line.kind, line.text) for line in compare_article(older, newer) if line.kind != "same"]
+    assert changed == [
+        ("removed", "Title: Tea"), ("added", "Title: Green tea"), ("removed", "Two"), ("added", "Three"),
+    ]  # fmt: skip
+    assert compare_article(older, older) == []
 
 
 def test_limits_are_told_and_nothing_typed_is_lost(app: Flask) -> None:
