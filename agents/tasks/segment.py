@@ -14,10 +14,12 @@ from agents.base import BriefExample, Check, Context, Evidence, Instructions, Pr
 from agents.parts.blocks import Block, Rules, Text
 from agents.parts.brief_fields import Ask, Clean
 from agents.parts.checks import ORDERS, in_order
+from agents.tasks.score_words import Points
 from agents.tasks.segment_words import read_segment_words
 from audience.figures import count_contacts
 from audience.rule_fields import OPERATORS, list_fields
 from audience.rules import describe_rules, validate_rules
+from audience.scores import current_points, find_scoring
 from audience.segment_queries import count_rules
 from audience.segments import list_segments
 from lib.clean_text import one_line as on_one_line
@@ -79,6 +81,7 @@ class SegmentDraft(BaseModel):
 def read_context(_brief: SegmentBrief) -> Context:
     """The fields that rules may name, and the segments that there are. No contact is read, only counted."""
     now = datetime.now(UTC)
+    points, is_scored = current_points(), find_scoring() is not None
     segments = [on_one_line(segment.name) for segment in list_segments()]
     total = count_contacts()
     fields = [
@@ -94,8 +97,23 @@ def read_context(_brief: SegmentBrief) -> Context:
     evidence = [
         Evidence("contacts", "Contacts", f"{total:,}", now, "/contacts"),
         Evidence("segments", "Segments there are", str(len(segments)), now, "/segments"),
+        Evidence(
+            "scores",
+            "Lead scores",
+            f"warm from {points.warm_from}, hot from {points.hot_from}{'' if is_scored else '; not kept yet'}",
+            now,
+            "/settings/lead-scores/",
+        ),
     ]
-    return Context(evidence, {"fields": fields, "segments": segments, "total": total}, 1.0 if total else 0.4)
+    facts = {
+        "fields": fields,
+        "segments": segments,
+        "total": total,
+        "hot_from": points.hot_from,
+        "warm_from": points.warm_from,
+        "is_scored": is_scored,
+    }
+    return Context(evidence, facts, 1.0 if total else 0.4)
 
 
 def instruct(brief: SegmentBrief, context: Context) -> Instructions:
@@ -107,7 +125,9 @@ def instruct(brief: SegmentBrief, context: Context) -> Instructions:
         "Use only the fields and operators below; for any other property use attribute.<key> with the operators of "
         "the kind attribute: is, is_not, contains, more_than, less_than, is_known, is_unknown. Days are whole numbers: "
         "a month is 30, a quarter 91, a year 365. Put words that no rule can say into not_understood instead of "
-        "guessing. name: two to five words, none of the names that are taken.\n\n"
+        f"guessing. The field score is the lead score, 0 to 100: hot means at_least {context.facts['hot_from']}, warm "
+        f"at_least {context.facts['warm_from']} and less_than {context.facts['hot_from']}. "
+        "name: two to five words, none of the names that are taken.\n\n"
         f"Fields:\n{json.dumps(context.facts['fields'], ensure_ascii=False)}\n"
         f"Names that are taken: {json.dumps(context.facts['segments'][:100], ensure_ascii=False)}"
     )
@@ -122,7 +142,7 @@ def complete(_brief: SegmentBrief, context: Context, answer: SegmentAnswer) -> S
 
 def write_from_playbook(brief: SegmentBrief, context: Context) -> SegmentDraft:
     """The rules that the playbook understands; with none, a draft whose check says so."""
-    understood = read_segment_words(brief.words)
+    understood = read_segment_words(brief.words, Points(context.facts["hot_from"], context.facts["warm_from"]))
     name = on_one_line(brief.words)[:60].strip(" .,")
     name = name[:1].upper() + name[1:]
     if not understood.conditions:
@@ -134,6 +154,9 @@ def write_from_playbook(brief: SegmentBrief, context: Context) -> SegmentDraft:
 def check(brief: SegmentBrief, context: Context, draft: SegmentDraft) -> list[Check]:
     """What code finds in the rules."""
     checks = [_check_rules(draft), _check_words(draft), _check_size(context, draft), _check_orders(brief)]
+    if not context.facts["is_scored"] and "'score'" in str(draft.rules):
+        said = "Lead scores are not kept yet, so nobody has one: let Sales Enablement score your contacts first."
+        checks.append(Check("scores", "Lead scores", "warn", said))
     return in_order(checks)
 
 

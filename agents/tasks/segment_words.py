@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.tasks.score_words import Points, take_scores
+
 Condition = dict[str, Any]
 
 DAYS = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
@@ -33,6 +35,12 @@ _NOISE = re.compile(
     re.I,
 )
 _SPLIT = re.compile(r"\s*(?:,\s*(?:and\s+|but\s+|who\s+)?|;\s*|\band\s+(?:also\s+)?|\bbut\s+|\bwho\s+)\s*", re.I)
+# "50 or more", "between 20 and 50", "warm or hot" join no rules.
+_NUMBERS_JOINED = re.compile(
+    r"\b(?:or|and)\s+(?:more|higher|above|over|up|better|less|lower|below|under|fewer|\d+)\b"
+    r"|\b(?:hot|warm|cold)\s+(?:or|and)\s+(?:hot|warm|cold)\b",
+    re.I,
+)
 FIELDS = {"open": "opened", "read": "opened", "click": "clicked", "receiv": "received", "agree": "agreed"}
 
 
@@ -45,10 +53,12 @@ class Understood:
     leftover: list[str] = field(default_factory=list)
 
 
-def read_segment_words(words: str) -> Understood:
-    """The rules that a description means."""
-    bare = " ".join(words.split()).strip().rstrip(".")
-    is_any = re.search(r"\bor\b", bare, re.I) is not None and re.search(r"\band\b", bare, re.I) is None
+def read_segment_words(words: str, points: Points | None = None) -> Understood:
+    """The rules that a description means; `points` say who is warm and hot."""
+    whole = " ".join(words.split()).strip().rstrip(".")
+    bare, scores = take_scores(whole, points or Points())
+    joints = _NUMBERS_JOINED.sub("", whole) if scores else whole
+    is_any = re.search(r"\bor\b", joints, re.I) is not None and re.search(r"\band\b", joints, re.I) is None
     pieces = re.split(r"\s*(?:,\s*)?\bor\s+", bare, flags=re.I) if is_any else _SPLIT.split(bare)
     understood = Understood("any" if is_any else "all")
     for piece in pieces:
@@ -62,6 +72,10 @@ def read_segment_words(words: str) -> Understood:
         else:
             understood.leftover.append(plain)
     _share_span(understood.conditions)
+    for clause in scores:
+        # Two edges of one clause hold together, also where any one rule is enough.
+        is_group = is_any and len(clause) > 1
+        understood.conditions.extend([{"match": "all", "rules": clause}] if is_group else clause)
     return understood
 
 

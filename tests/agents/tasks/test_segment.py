@@ -15,6 +15,7 @@ from agents.runner import carry_out_run
 from agents.runs import get_run, start_run
 from agents.tasks.segment import SegmentBrief, SegmentDraft
 from agents.tasks.segment_words import read_segment_words
+from audience.scores import RULES, Points, score_contacts, set_scoring
 from audience.segments import get_segment, list_segments
 from errors import Conflict
 from extensions import db
@@ -51,6 +52,25 @@ def draft_of(run: AgentRun) -> SegmentDraft:
         ("did not open in the last year", "all", ["opened not_within_days 365"]),
         ("who unsubscribed in the last week", "all", ["left within_days 7"]),
         ("people at gmail.com", "all", ["email ends_with @gmail.com"]),
+        ("with a lead score of at least 40", "all", ["score at_least 40"]),
+        ("subscribed people with a score of 50 or more", "all", ["subscription is subscribed", "score at_least 50"]),
+        (
+            "whose lead score is over 50 and who clicked this month",
+            "all",
+            ["clicked within_days 30", "score at_least 51"],
+        ),
+        ("lead score below 20", "all", ["score less_than 20"]),
+        ("scored between 20 and 50 points", "all", ["score at_least 20", "score less_than 51"]),
+        ("hot leads", "all", ["score at_least 60"]),
+        ("people who are hot", "all", ["score at_least 60"]),
+        ("hot and warm contacts tagged vip", "all", ["tag has vip", "score at_least 35"]),
+        (
+            "warm leads who opened in the last week",
+            "all",
+            ["opened within_days 7", "score at_least 35", "score less_than 60"],
+        ),
+        ("clicked this month or with a score above 70", "any", ["clicked within_days 30", "score at_least 71"]),
+        ("everybody tagged hot", "all", ["tag has hot"]),
         ("those who have gone quiet", "all", ["received within_days 90", "opened not_within_days 90"]),
     ],
 )
@@ -58,6 +78,31 @@ def test_the_playbook_understands(words: str, match: str, rules: list[str]) -> N
     understood = read_segment_words(words)
     found = [f"{rule['field']} {rule['operator']} {rule['value']}" for rule in understood.conditions]
     assert (understood.match, found, understood.leftover) == (match, rules, [])
+
+
+def test_two_edges_of_a_score_hold_together_where_any_rule_is_enough() -> None:
+    edges = [
+        {"field": "score", "operator": "at_least", "value": 35},
+        {"field": "score", "operator": "less_than", "value": 60},
+    ]
+    understood = read_segment_words("tagged vip or warm leads")
+    assert understood.match == "any"
+    assert understood.conditions[1:] == [{"match": "all", "rules": edges}]
+
+
+def test_hot_is_what_the_settings_say_and_a_segment_of_scores_counts_who_has_them(app: Flask) -> None:
+    db.session.add_all(Contact(email=f"a{n}@example.org", subscription="subscribed", name="Ada") for n in range(3))
+    db.session.commit()
+    run = run_words("hot leads")
+    assert draft_of(run).count == 0
+    assert "not kept yet" in str((run.result or {})["checks"])
+    set_scoring(Points({rule.key: rule.points for rule in RULES}, 2, 1), actor="tests")
+    score_contacts()
+    run = run_words("hot leads")
+    assert draft_of(run).rules["rules"] == [{"field": "score", "operator": "at_least", "value": 2}]
+    assert "not kept yet" not in str((run.result or {})["checks"])
+    assert draft_of(run).count == 3
+    assert draft_of(run).reads == "Contacts whose lead score is at least 2."
 
 
 def test_what_is_not_understood_is_said_and_not_guessed(app: Flask) -> None:
@@ -107,9 +152,17 @@ def test_the_models_rules_are_checked_read_back_and_counted_by_code(model_app: F
     assert "30 days" in draft_of(run).reads
 
 
+def test_a_model_may_ask_for_lead_scores_and_is_told_who_is_hot(model_app: Flask, server: OpenAIServer) -> None:
+    server.answers = [answer(rules=[{"field": "score", "operator": "at_least", "value": "60"}])]
+    run = run_words("our hottest leads")
+    assert (run.provider, draft_of(run).rules["rules"][0]["value"]) == ("model", 60)
+    assert "hot means at_least 60" in str(server.requests[0]["messages"])
+
+
 @pytest.mark.parametrize(
     "bad",
     [
+        answer(rules=[{"field": "score", "operator": "at_least", "value": "very"}]),
         answer(rules=[{"field": "password_hash", "operator": "is", "value": "x"}]),
         answer(rules=[{"field": "opened", "operator": "drop table", "value": "30"}]),
         answer(rules=[{"field": "opened", "operator": "within_days", "value": "many"}]),
