@@ -13,7 +13,7 @@ help: ## list what there is
 run: environment ## start LUX here: database, web and worker; Ctrl-C stops it
 	@exec $(PYTHON) supervisor.py
 
-demo: environment ## start LUX on a separate database with a believable business: 100,000 contacts, a year of campaigns
+demo: environment ## start LUX on a separate database with a believable business: 100,000 contacts and its year
 	@exec $(PYTHON) -m demo
 
 test: test-environment ## run the whole suite, browser tests included

@@ -18,7 +18,10 @@ LAST_NAMES = (
 )  # fmt: skip
 DOMAINS = ("example.com", "example.org", "example.net")
 CITIES = ("Lisbon", "Leeds", "Berlin", "Austin", "Nairobi", "Osaka", "Lyon", "Toronto", "Madrid", "Graz")
-COMPANIES = ("Harbour Café", "Northwind Books", "Solstice Yoga", "Fern & Fig", "Brightline Studio", "Hotel Miramar")
+# A wholesale customer is one of these and a name.
+COMPANIES = ("Café", "Hotel", "Bookshop", "Yoga House", "Bakery", "Tea Room", "Studio", "Guest House")
+# Area codes; the numbers after them begin with 555, which rings nowhere.
+AREAS = ("202", "303", "312", "415", "503", "512", "602", "617", "702", "713", "808", "919")
 # The first of a source's share is where the shares before it end; the last ends at 1.
 SOURCES = (("Newsletter", 0.42), ("Shop checkout", 0.72), ("Website form", 0.86), ("Facebook lead ad", 0.93),
            ("Tea fair 2026", 0.97), ("Wholesale enquiry", 1.0))  # fmt: skip
@@ -54,6 +57,11 @@ AUDIENCES = (
     Audience("Green tea lovers", ({"field": "attribute.favourite", "operator": "is", "value": "green"},)),
     Audience("Wholesale", ({"field": "source", "operator": "is", "value": "Wholesale enquiry"},)),
 )
+# Those whom no campaign of the year went to.
+FURTHER_AUDIENCES = (
+    Audience("Friends of the house", ({"field": "tag", "operator": "has", "value": "vip"},)),
+    Audience("Clicked in the last 30 days", ({"field": "clicked", "operator": "within_days", "value": "30"},)),
+)
 
 
 @dataclass(frozen=True)
@@ -87,4 +95,38 @@ OFFERS = (
     Mailing("Your green tea is fresh again", "This year's sencha",
             "Picked in May, in your cup in November. {{first_name|You}} had it before.", "Order sencha",
             "shop/sencha", 0.41, 0.083),
+)  # fmt: skip
+WHOLESALE = (
+    Mailing(
+        "The price sheet for the next quarter",
+        "Prices until spring",
+        "Two teas became dearer, five cheaper.",
+        "See the sheet",
+        "wholesale/prices",
+        0.52,
+        0.14,
+    ),
+    Mailing(
+        "Iced tea for your card",
+        "Three ways, no machine",
+        "Amounts for a litre, and what a glass costs you.",
+        "Get the card",
+        "wholesale/iced",
+        0.47,
+        0.11,
+    ),
+)
+# Name, audience and words of what has not gone out; without an audience somebody has yet to choose one.
+COMING = (
+    ("Invitation: tasting evening", "Friends of the house",
+     Mailing("{{first_name|Hello}}, an evening with eleven teas", "Come and taste",
+             "24 places in the warehouse, eleven teas, no slides. We begin at seven.", "Take a place", "tasting", 0,
+             0)),
+    ("Winter blend is here", "Customers",
+     Mailing("The winter blend is in the shop", "Dark, round, with a little smoke",
+             "Assam, a spoon of Lapsang and orange peel that we dried ourselves.", "See the blend", "shop/winter",
+             0, 0)),
+    ("Thank you for a good year", "",
+     Mailing("Thank you", "A good year", "What became of 31 estates and your questions.", "Read on", "stories/year", 0,
+             0)),
 )  # fmt: skip

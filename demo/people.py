@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from demo.business import CITIES, COMPANIES, DOMAINS, FIRST_NAMES, LAST_NAMES, SOURCES, TEAS
+from demo.business import AREAS, CITIES, COMPANIES, DOMAINS, FIRST_NAMES, LAST_NAMES, SOURCES, TEAS
 from extensions import db
 
 # More people came lately than long ago, which the square root makes; who came first knows LUX longest and left more.
@@ -22,21 +22,27 @@ WITH drawn AS (
         WHERE luck <= share ORDER BY share LIMIT 1) AS source
     FROM drawn
 )
-INSERT INTO contacts (email, name, source, attributes, subscription, created_at, updated_at)
+INSERT INTO contacts (email, name, phone, source, attributes, subscription, created_at, updated_at)
 SELECT lower(translate(first_name || '.' || last_name, 'ëáò', 'eao')) || number || '@'
         || (CAST(:domains AS text[]))[1 + number % :domain_count],
-    first_name || ' ' || last_name, source,
+    first_name || ' ' || last_name,
+    CASE WHEN source = 'Wholesale enquiry' OR (source = 'Shop checkout' AND taste < 0.3)
+        THEN '+1' || (CAST(:areas AS text[]))[1 + number / 10000 % :area_count] || '555'
+            || lpad((number % 10000)::text, 4, '0') END,
+    source,
     jsonb_strip_nulls(jsonb_build_object(
         'city', (CAST(:cities AS text[]))[1 + (taste * 1000)::int % :city_count],
         'favourite', (CAST(:teas AS text[]))[1 + (fate * 1000)::int % :tea_count],
         'company', CASE WHEN source = 'Wholesale enquiry'
-            THEN (CAST(:companies AS text[]))[1 + (taste * 1000)::int % :company_count] END,
+            THEN (CAST(:companies AS text[]))[1 + (taste * 1000)::int % :company_count] || ' '
+                || (CAST(:last AS text[]))[1 + (fate * 1000)::int % :lasts] END,
         'orders', CASE WHEN source IN ('Shop checkout', 'Wholesale enquiry') THEN (1 + taste * taste * 12)::int END,
         'last_order', CASE WHEN source IN ('Shop checkout', 'Wholesale enquiry')
             THEN to_char(came_at + (now() - came_at) * fate, 'YYYY-MM-DD') END,
         'tags', CASE WHEN taste > 0.97 THEN '["vip"]'::jsonb WHEN fate > 0.9 THEN '["tea lover"]'::jsonb END)),
     CASE WHEN fate < 0.80 THEN 'subscribed' WHEN fate < 0.87 THEN 'none' WHEN fate < 0.965 THEN 'unsubscribed'
-        WHEN fate < 0.99 THEN 'bounced' WHEN fate < 0.992 THEN 'complained' ELSE 'pending' END,
+        WHEN fate < 0.99 THEN 'bounced' WHEN fate < 0.992 THEN 'complained'
+        WHEN came_at > now() - interval '14 days' THEN 'pending' ELSE 'none' END,
     came_at, came_at
 FROM sourced
 ON CONFLICT DO NOTHING
@@ -77,6 +83,8 @@ def add_people(count: int) -> None:
         "tea_count": len(TEAS),
         "companies": list(COMPANIES),
         "company_count": len(COMPANIES),
+        "areas": list(AREAS),
+        "area_count": len(AREAS),
     }
     db.session.execute(text("SELECT setseed(0.2026)"))
     db.session.execute(text(_CONTACTS), values)

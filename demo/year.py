@@ -11,12 +11,13 @@ from campaigns.drafting import add_campaign
 from campaigns.mail_brand import get_mail_brand
 from campaigns.rendering import CompiledCampaign, render_campaign
 from campaigns.tallies import add_to_tally
-from demo.business import NEWSLETTERS, OFFERS, Mailing
+from demo.business import NEWSLETTERS, OFFERS, WHOLESALE, Mailing
 from extensions import db
 from models import Campaign, TrackedLink
 
 WEEKS = 52
 OFFER_EVERY_WEEKS = 3
+WHOLESALE_EVERY_WEEKS = 5
 MOST_MINUTES = 40
 # Random numbers are drawn once for each message, so that one person's open and click belong together.
 _MESSAGES = text("""
@@ -114,10 +115,12 @@ def add_year(segments: dict[str, tuple[int, list[str]]], tell: Callable[[str], N
         plans = [("Newsletter readers", NEWSLETTERS[week % len(NEWSLETTERS)], "Newsletter")]
         if week % OFFER_EVERY_WEEKS == 0:
             plans.append(("Customers", OFFERS[week // OFFER_EVERY_WEEKS % len(OFFERS)], "Offer"))
+        if week % WHOLESALE_EVERY_WEEKS == 0:
+            plans.append(("Wholesale", WHOLESALE[week // WHOLESALE_EVERY_WEEKS % len(WHOLESALE)], "Wholesale"))
         for segment, mailing, kind in plans:
             name = f"{kind}: {mailing.headline} ({at:%b %Y})"
             campaign = add_campaign(
-                name=name, made_by="Ada Lovelace", segment_id=segments[segment][0], content=_content(mailing)
+                name=name, made_by="Ada Lovelace", segment_id=segments[segment][0], content=content_of(mailing)
             )
             compiled = render_campaign(campaign.content, brand)
             # Interest fades a little over the year, which gives the forecast something to see.
@@ -130,14 +133,16 @@ def add_year(segments: dict[str, tuple[int, list[str]]], tell: Callable[[str], N
     return added
 
 
-def _content(mailing: Mailing) -> dict[str, object]:
+def content_of(mailing: Mailing) -> dict[str, object]:
+    """A campaign's content with the words of a mailing."""
+    words = f"utm_source=lux&utm_medium=email&utm_campaign={mailing.path.replace('/', '-')}"
     return {
         "subject": mailing.subject,
         "preheader": mailing.text.split(".")[0] + ".",
         "blocks": [
             {"kind": "heading", "text": mailing.headline, "level": 1},
             {"kind": "text", "text": mailing.text},
-            {"kind": "button", "label": mailing.label, "url": f"https://lumen.example/{mailing.path}?utm_source=lux"},
+            {"kind": "button", "label": mailing.label, "url": f"https://lumen.example/{mailing.path}?{words}"},
             {"kind": "footer", "text": "You get this because you asked us for news about tea."},
         ],
     }
