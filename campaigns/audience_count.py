@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Subquery, and_, case, func, or_, select
 
-from audience.segments import segment_query
+from audience.segment_queries import segment_condition
 from extensions import db
 from models import Contact, Suppression
 
@@ -51,4 +51,4 @@ def _fates(segment_id: int) -> Subquery:
         else_="no_consent",
     )
     statement = select(fate.label("fate")).select_from(Contact).outerjoin(Suppression, is_same)
-    return statement.where(Contact.id.in_(segment_query(segment_id))).subquery()
+    return statement.where(segment_condition(segment_id)).subquery()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from hashlib import sha256
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def get_outbox_message(folder: Path, name: str) -> EmailMessage:
 
 def _listed(path: Path, at: float, size: int) -> OutboxMessage:
     with path.open("rb") as file:
-        head = message_from_bytes(file.read(HEAD_BYTES), policy=policy.default)
+        head = BytesHeaderParser(policy=policy.default).parsebytes(file.read(HEAD_BYTES))
     return OutboxMessage(
         path.name, datetime.fromtimestamp(at, UTC), str(head.get("to", "")), str(head.get("subject", "")), size
     )

@@ -78,6 +78,12 @@ def house_time(at: datetime | None) -> str:
 
 
 @page.app_template_global()
+def house_day(day: date | None) -> str:
+    """A day as the team reads it, an ellipsis where it is open."""
+    return f"{day.day} {day:%b %Y}" if day is not None else "…"
+
+
+@page.app_template_global()
 def calendar_icon(kind: str) -> str:
     """The icon of a kind of thing."""
     return ICONS[kind]

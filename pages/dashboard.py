@@ -37,7 +37,7 @@ from models import AgentRun
 
 page = Blueprint("dashboard", __name__)
 
-MOST_PROPOSALS = 4
+MOST_PROPOSALS = 3
 MOST_CAMPAIGNS = 6
 MOST_STUCK = 5
 RUN_STATUS = {

@@ -73,6 +73,7 @@ def index() -> str:
     wanted = TaskFilter(
         state="done" if view == "done" else "open",
         assignee_id=current_user.id if view == "mine" else read_id(request.args.get("who")),
+        with_free=view == "mine",
         when=when if when in WHENS and view != "done" else "",
         q=one_line(request.args.get("q", ""))[:200],
     )
@@ -90,7 +91,7 @@ def index() -> str:
         wanted=wanted,
         tasks=tasks,
         count=count_tasks(wanted),
-        mine_count=count_tasks(TaskFilter(assignee_id=current_user.id)),
+        mine_count=count_tasks(TaskFilter(assignee_id=current_user.id, with_free=True)),
         all_count=count_tasks(TaskFilter()),
         when_choices=[("", "Due at any time"), *WHEN_WORDS.items()],
         who=kept["who"],

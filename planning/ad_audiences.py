@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from accounts.audit import add_audit_entry
 from audience.consent import can_be_written_to
-from audience.segment_queries import segment_query
+from audience.segment_queries import segment_condition, segment_query
 from audience.segments import get_segment
 from errors import InputInvalid
 from extensions import db
@@ -27,8 +27,7 @@ AGREED = "Say that these people have agreed to this: without it, no address leav
 
 def count_audience(segment_id: int) -> int:
     """How many people of the segment an export would name."""
-    ids = segment_query(segment_id).subquery()
-    query = select(func.count()).select_from(Contact).join(ids, ids.c.id == Contact.id).where(can_be_written_to())
+    query = select(func.count()).select_from(Contact).where(segment_condition(segment_id), can_be_written_to())
     return db.session.scalar(query) or 0
 
 

@@ -40,10 +40,11 @@ class TaskDraft:
 
 @dataclass(frozen=True)
 class TaskFilter:
-    """Which tasks are meant: whose, in which state, due when, with which words."""
+    """Which tasks are meant: whose, in which state, due when, with which words; `with_free`: nobody's as well."""
 
     state: str = "open"
     assignee_id: int | None = None
+    with_free: bool = False
     when: str = ""
     q: str = ""
 
@@ -232,7 +233,8 @@ def _conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:
     closed = PersonTask.state.in_(("done", "dropped"))
     found: list[ColumnElement[bool]] = [closed if wanted.state == "done" else PersonTask.state == "open"]
     if wanted.assignee_id is not None:
-        found.append(PersonTask.assignee_id == wanted.assignee_id)
+        is_theirs = PersonTask.assignee_id == wanted.assignee_id
+        found.append(or_(is_theirs, PersonTask.assignee_id.is_(None)) if wanted.with_free else is_theirs)
     if wanted.when in WHENS and wanted.state == "open":
         now = today()
         found.append(

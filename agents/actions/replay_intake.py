@@ -27,9 +27,8 @@ def _check(payload: ReplayIntake) -> None:
 def _describe(payload: ReplayIntake) -> str:
     words = REASONS.get(payload.reason, (payload.reason, ""))[0]
     count = dict(count_dead_by_reason()).get(payload.reason, 0)
-    return (
-        f"Reads {count:,} dead bodies again (“{words}”). Those that can be read become contacts; the others stay dead."
-    )
+    bodies = "dead body" if count == 1 else "dead bodies"
+    return f"Reads {count:,} {bodies} again (“{words}”). What can be read becomes a contact; the rest stays dead."
 
 
 def _carry_out(payload: ReplayIntake, _proposal: Proposal, _user_id: int | None) -> Outcome:

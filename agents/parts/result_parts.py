@@ -128,8 +128,12 @@ def _cell(value: object) -> str:
 
 def summarise_report(report: Report) -> str:
     """One sentence for the list of runs."""
-    first = report.findings[0].title
-    return f"{counted(len(report.findings), 'finding')}: {first[:1].lower()}{first[1:]} first."
+    return summarise_list(len(report.findings), "finding", report.findings[0].title)
+
+
+def summarise_list(count: int, noun: str, first: str) -> str:
+    """How many there are, and the first by its name."""
+    return f"{counted(count, noun)}{':' if count == 1 else '. First:'} {first.rstrip('.')}."
 
 
 def make_figure(label: str, number: float | None, evidence: str, *, unit: str = "", note: str = "") -> ShownFigure:

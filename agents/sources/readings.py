@@ -74,9 +74,9 @@ def shown(number: float | None, unit: str = "") -> str:
     return f"{number:,}{unit}" if isinstance(number, int) or not float(number).is_integer() else f"{number:,.0f}{unit}"
 
 
-def counted(number: int, noun: str) -> str:
-    """So many of a thing: 1 finding, 3 findings."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """So many of a thing: 1 finding, 3 findings; `plural` where an s does not make it."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or noun + 's'}"
 
 
 def read_computed(key: str, label: str, facts: dict[str, Any], how: str) -> Reading:

@@ -6,7 +6,7 @@ from agents.base import Context, ProposedAction
 from agents.parts.report_tasks import LookBrief, cut, make_examples, make_report_task, share
 from agents.parts.result_parts import Finding, Report, ReportAnswer, make_figure, make_table, write_report
 from agents.sources.operations import read_intake, read_senders
-from agents.sources.readings import gather
+from agents.sources.readings import counted, gather
 
 SILENT_DAYS, MANY_DEAD_PERCENT = 7, 5.0
 
@@ -127,10 +127,10 @@ def _propose_replay(_brief: LookBrief, context: Context, _report: Report) -> lis
     return [
         ProposedAction(
             "replay_intake",
-            f"Replay {one['dead']:,} dead bodies: {one['reason']}",
+            f"Replay {counted(one['dead'], 'dead body', 'dead bodies')}: {one['reason']}",
             {"reason": keys[one["reason"]]},
             one["advice"] or "They may be readable by now.",
-            f"Up to {one['dead']:,} bodies are read again by today's rules and mappings. None can be lost by it.",
+            f"{counted(one['dead'], 'body is', 'bodies are')} read again by today's rules. None can be lost by it.",
             f"replay-{keys[one['reason']]}",
         )
         for one in context.facts["dead_by_reason"]

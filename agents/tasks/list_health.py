@@ -16,10 +16,11 @@ from agents.parts.result_parts import (
     make_figure,
     show_figures,
     show_findings,
+    summarise_list,
 )
 from agents.parts.segment_proposals import SUBSCRIBED, all_of, propose_segment, rule
 from agents.sources.marketing import QUIET_DAYS, read_audience, read_brand, read_campaigns, read_sources
-from agents.sources.readings import counted, gather, shown
+from agents.sources.readings import gather, shown
 
 AGENT_NAME = "Email & CRM"
 # Beyond these shares an audience needs care; sources: usual thresholds of mailbox providers' sender guidelines.
@@ -184,7 +185,7 @@ LIST_HEALTH = make_task(
     checks=check,
     propose=propose,
     show=show,
-    summarise=lambda report: f"{counted(len(report.findings), 'finding')}: {report.findings[0].title.lower()} first.",
+    summarise=lambda report: summarise_list(len(report.findings), "finding", report.findings[0].title),
     examples=(
         BriefExample("A monthly look", "Everything, nothing special.", {"worry": ""}),
         BriefExample("Fewer opens", "Why do fewer people open?", {"worry": "Fewer people open than last year. Why?"}),

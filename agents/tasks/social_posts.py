@@ -210,7 +210,7 @@ def _make(
         playbook=lambda brief, context: _play(brief, context, networks),
         checks=_check,
         show=_show,
-        summarise=lambda result: f"{len(result.posts)} posts: {result.idea[:80]}",
+        summarise=lambda result: f"{len(result.posts)} posts. {result.idea}",
         propose=lambda brief, context, result: _propose(brief, context, result, is_week=is_week),
         assume=lambda _brief, _context: [
             "Approved, the posts are drafts with these hours in mind; you plan those that shall go out."

@@ -12,10 +12,10 @@ from agents.base import BriefExample, Check, Context, ProposedAction
 from agents.parts.blocks import Block, Table, Text
 from agents.parts.brief_fields import Ask, Told, Words
 from agents.parts.documents import make_task
-from agents.parts.result_parts import Part, Step, show_steps
+from agents.parts.result_parts import Part, Step, show_steps, summarise_list
 from agents.sources.analytics import read_campaigns_under_way, read_periods
 from agents.sources.marketing import read_audience
-from agents.sources.readings import counted, gather, shown
+from agents.sources.readings import gather, shown
 from agents.tasks.campaign.brief import WEEKDAYS
 from agents.tasks.campaign.context import USUAL_TIME, read_hours
 from campaigns.drafting import get_campaign
@@ -195,9 +195,7 @@ WHAT_TO_DO = make_task(
     checks=check,
     propose=propose,
     show=show,
-    summarise=lambda advice: (
-        f"{counted(len(advice.steps), 'step')}: {advice.steps[0].title[:1].lower()}{advice.steps[0].title[1:]} first."
-    ),
+    summarise=lambda advice: summarise_list(len(advice.steps), "step", advice.steps[0].title),
     examples=(
         BriefExample("Each morning", "What needs a hand?", {"aim": ""}),
         BriefExample("More clicks", "What would help most?", {"aim": "More clicks in the next letter"}),
