@@ -181,7 +181,7 @@ def check_model() -> Finding:
     if settings.openai_api_key:
         return Finding(PASS, f"This process has a key; the model is {settings.openai_model}.")
     advice = (
-        "Put OPENAI_API_KEY into the environment file and name it in the unit, `EnvironmentFile=/etc/lux/lux.env`, "
+        "Put OPENAI_API_KEY into the environment file and name it in the unit, EnvironmentFile=/etc/lux/lux.env, "
         "then restart: a key exported in a shell does not reach a systemd unit. In development put it into .env."
     )
     if unit is not None:
