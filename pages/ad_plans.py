@@ -13,6 +13,7 @@ from access import has_role, peer
 from audience.segments import list_segments
 from creative.assets import list_assets
 from errors import InputInvalid
+from lib.clean_text import one_line
 from lib.measured_texts import Measured, tell_measures
 from lib.networks import AD_FORMATS, AdFormat, get_ad_format
 from lib.row_ids import read_id
@@ -22,6 +23,7 @@ from planning.ad_files import list_files, write_file
 from planning.ad_plans import (
     CURRENCIES,
     GOALS,
+    PAGE_ROWS,
     AdFacts,
     PlanFacts,
     add_ad,
@@ -75,11 +77,21 @@ def ad_format_label(key: str) -> str:
 
 @page.get("/")
 def index() -> str:
-    """The plans, those last worked on first."""
-    is_archived = request.args.get("archived") == "1"
+    """The plans, those last worked on first; search and filters are in the address."""
+    q, goal = (one_line(request.args.get(name, ""))[:200] for name in ("q", "goal"))
+    goal, is_archived = goal if goal in GOALS else "", request.args.get("archived") == "1"
+    older = read_id(request.args.get("older"))
+    after = get_plan(older) if older else None
+    plans = list_plans(q=q, goal=goal, is_archived=is_archived, after=after, limit=PAGE_ROWS + 1)
+    kept: dict[str, Any] = {"q": q or None, "goal": goal or None, "archived": "1" if is_archived else None}
+    shown = plans[:PAGE_ROWS]
     return render_template(
         "ad_plans/index.html",
-        plans=list_plans(is_archived=is_archived),
+        plans=shown,
+        older_url=url_for("ad_plans.index", **kept, older=shown[-1].id) if len(plans) > PAGE_ROWS else None,
+        q=q,
+        goal=goal,
+        kept=kept,
         is_archived=is_archived,
         goals=GOALS,
         may_change=has_role("marketer"),

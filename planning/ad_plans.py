@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import selectinload
 
 from creative.assets import find_asset
@@ -25,6 +25,7 @@ MOST_ADS = 50
 MOST_PARTS = 12
 LARGEST_CENTS = 10_000_000_000
 GONE = "There is no such plan."
+PAGE_ROWS = 50
 # A cell that begins like this is a formula to a spreadsheet; the networks' files have no way to say that it is text.
 FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 HTTP = re.compile(r"https?://[^\s<>\"'`\\]+")
@@ -74,11 +75,24 @@ def get_plan(plan_id: int) -> AdPlan:
     return plan
 
 
-def list_plans(*, is_archived: bool = False, limit: int = 200) -> list[AdPlan]:
-    """The plans with their ads, those last worked on first."""
+def list_plans(
+    *, q: str = "", goal: str = "", is_archived: bool = False, after: AdPlan | None = None, limit: int = PAGE_ROWS
+) -> list[AdPlan]:
+    """The plans with their ads, those last worked on first; `after` goes on where a page ended.
+
+    Each word of `q` stands in the plan's name, its note, or the name of one of its ads.
+    """
     kept = AdPlan.archived_at.is_not(None) if is_archived else AdPlan.archived_at.is_(None)
-    query = select(AdPlan).where(kept).options(selectinload(AdPlan.ads)).order_by(AdPlan.updated_at.desc(), AdPlan.id)
-    return list(db.session.scalars(query.limit(limit)))
+    query = select(AdPlan).where(kept).options(selectinload(AdPlan.ads))
+    if goal in AD_GOALS:
+        query = query.where(AdPlan.goal == goal)
+    for word in q.split()[:8]:
+        places = (AdPlan.name, AdPlan.note)
+        in_an_ad = AdPlan.ads.any(PlannedAd.name.icontains(word, autoescape=True))
+        query = query.where(or_(*(place.icontains(word, autoescape=True) for place in places), in_an_ad))
+    if after is not None:
+        query = query.where(tuple_(AdPlan.updated_at, AdPlan.id) < (after.updated_at, after.id))
+    return list(db.session.scalars(query.order_by(AdPlan.updated_at.desc(), AdPlan.id.desc()).limit(limit)))
 
 
 def draft_plan(

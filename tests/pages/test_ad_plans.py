@@ -12,7 +12,7 @@ from sqlalchemy import select
 from extensions import db
 from models import AuditEntry
 from planning.ad_audiences import hash_address
-from planning.ad_plans import AdFacts, add_ad, change_audience, get_plan, list_plans
+from planning.ad_plans import AdFacts, PlanFacts, add_ad, add_plan, change_audience, get_plan, list_plans
 from tests.makers import make_asset, make_contact, make_segment, soup
 from tests.planning.test_ad_plans import SEARCH, make_plan
 
@@ -55,6 +55,28 @@ def test_a_plan_is_made_filled_and_downloaded(marketer: Any) -> None:
     assert answer.headers["Content-Disposition"] == f'attachment; filename="ads-{plan.id}-google.csv"'
     rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     assert rows[2]["Headline 3"] == "Free returns" and rows[0]["Budget"] == "100.00"
+
+
+def names_on(answer: Any) -> list[str]:
+    return [one.get_text() for one in soup(answer).select("#ad-plans tbody th a")]
+
+
+def test_plans_are_searched_filtered_and_paged(marketer: Any) -> None:
+    for name, goal in (("Spring tea", "sales"), ("Autumn tea", "contacts"), ("100% off", "sales")):
+        plan = add_plan(PlanFacts(name, goal), made_by="Ada")
+    add_ad(plan.id, AdFacts("google_search", "Winter ads", ["Tea"], ["Good."]))
+    assert names_on(marketer.get(f"{PATH}/?q=tea")) == ["Autumn tea", "Spring tea"]
+    assert names_on(marketer.get(f"{PATH}/?q=tea&goal=sales")) == ["Spring tea"]
+    assert names_on(marketer.get(f"{PATH}/?q=%25")) == ["100% off"]
+    assert names_on(marketer.get(f"{PATH}/?q=winter")) == ["100% off"], "an ad's name finds its plan"
+    nothing = marketer.get(f"{PATH}/?q=coffee&goal=sales").text
+    assert "No plan matches" in nothing and "“coffee” and Goal:" in nothing
+    for number in range(50):
+        add_plan(PlanFacts(f"Plan {number}", "awareness"), made_by="Ada")
+    first = marketer.get(f"{PATH}/")
+    assert names_on(first)[0] == "Plan 49" and len(names_on(first)) == 50
+    older = soup(first).select(".pager a[rel=next]")[0]["href"]
+    assert names_on(marketer.get(older)) == ["100% off", "Autumn tea", "Spring tea"]
 
 
 def test_wrong_facts_come_back_beside_their_fields_with_all_that_was_typed(marketer: Any) -> None:
