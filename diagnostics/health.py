@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from diagnostics import checks, slow_checks
+from diagnostics import checks, publishing_checks, slow_checks
 from diagnostics.base import FAIL, WARN, Check, Finding, run_check, worst
 from extensions import db
 from models import HealthResult
@@ -29,6 +29,7 @@ CHECKS: list[Check] = [
     Check("circuit", "Model's circuit", checks.check_circuit),
     Check("replit", "Sign in with Replit", checks.check_replit),
     Check("inbox", "Webhook inbox", checks.check_inbox),
+    Check("outgoing_webhooks", "Outgoing webhooks", publishing_checks.check_outgoing_webhooks),
     Check("error_rate", "Errors", checks.check_error_rate),
     Check("spool", "Spool", checks.check_spool),
     Check("disk", "Disk", checks.check_disk),
