@@ -18,7 +18,7 @@ from lib.measured_texts import Measured, tell_measures
 from lib.networks import AD_FORMATS, AdFormat, get_ad_format
 from lib.row_ids import read_id
 from models import AdPlan, PlannedAd
-from planning.ad_audiences import SMALLEST, count_audience, note_export, stream_audience
+from planning.ad_audiences import SMALLEST, count_audiences, note_export, stream_audience
 from planning.ad_files import list_files, write_file
 from planning.ad_plans import (
     CURRENCIES,
@@ -238,6 +238,7 @@ def export_audience(plan_id: int, audience_id: int) -> ResponseReturnValue:
 
 def _show_plan(plan: AdPlan, errors: dict[str, str]) -> str:
     days = count_days(plan)
+    counts = count_audiences([one.segment_id for one in plan.audiences])
     ads = [(ad, *measure_ad(ad), link_of(plan, ad), list_ad_problems(plan, ad)) for ad in plan.ads]
     return render_template(
         "ad_plans/show.html",
@@ -247,7 +248,7 @@ def _show_plan(plan: AdPlan, errors: dict[str, str]) -> str:
         daily_cents=plan.budget_cents // days if days else None,
         ads=ads,
         ready_count=sum(not problems for *_, problems in ads),
-        audiences=[(one, count_audience(one.segment_id)) for one in plan.audiences],
+        audiences=[(one, counts[one.segment_id]) for one in plan.audiences],
         smallest=SMALLEST,
         files=list_files(plan),
         segments=[(one.id, one.name) for one in list_segments()],

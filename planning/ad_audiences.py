@@ -6,7 +6,7 @@ Only who is subscribed and not suppressed is counted or named; an address leaves
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -27,8 +27,16 @@ AGREED = "Say that these people have agreed to this: without it, no address leav
 
 def count_audience(segment_id: int) -> int:
     """How many people of the segment an export would name."""
-    query = select(func.count()).select_from(Contact).where(segment_condition(segment_id), can_be_written_to())
-    return db.session.scalar(query) or 0
+    return count_audiences([segment_id])[segment_id]
+
+
+def count_audiences(segment_ids: Sequence[int]) -> dict[int, int]:
+    """The same for several segments, all in one look through the contacts."""
+    if not segment_ids:
+        return {}
+    counts = [func.count().filter(segment_condition(segment_id)) for segment_id in segment_ids]
+    row = db.session.execute(select(*counts).select_from(Contact).where(can_be_written_to())).one()
+    return dict(zip(segment_ids, row, strict=True))
 
 
 def note_export(segment_id: int, *, has_agreed: bool, actor: str, user_id: int | None, peer: str | None) -> None:

@@ -140,6 +140,8 @@ def test_the_menu_counts_what_is_due_for_me_or_for_nobody(app: Flask) -> None:
     add(due_on=today() + timedelta(days=1), assignee_id=me.id)
     close_task(add(due_on=today(), assignee_id=me.id).id, "done", user_id=None)
     assert count_due_tasks(me.id) == 2
+    assert count_tasks(TaskFilter(assignee_id=me.id, with_free=True)) == 3
+    assert count_tasks(TaskFilter(assignee_id=me.id)) == 2
 
 
 def test_tasks_of_a_contact_go_with_them(app: Flask) -> None:
