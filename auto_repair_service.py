@@ -21,14 +21,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from config import current_settings
 from diagnosis.base import Surroundings
 from diagnosis.gathering import surroundings as find_surroundings
-from diagnostics.base import PASS
-from diagnostics.health import check_health
+from diagnostics.base import PASS, run_check
+from diagnostics.health import CHECKS, check_health
+from diagnostics.readiness import find_obstacle as find_unreadiness
 from error_groups import RESOLVED_STATES, change_group_state, clear_resolved, get_group
 from error_logger import error_logger
 from errors import Conflict, NotFound
 from extensions import db
 from models import ErrorLog, RepairPlan, RepairStep
 from probes import watching
+from probes.base import TestResult
 from probes.dependencies import database_url
 from probes.verdicts import Verdict
 from receipts.actors import CLOCK, Actor
@@ -50,18 +52,10 @@ from receipts.reports import GroupReport, Report
 from receipts.switches import STOPPED, find_stop, mirror_stop, turn_switch
 from repairs.base import Repair, digest_of
 from repairs.carrying_out import draft_step, situation_of, undo_step
+from repairs.proving import carry_out_approved, finish_lost, look_again, note_returned, prove_late, repair_of
 from repairs.rescue import Rescue, expect_ledger, is_ledger_gone, rescue
-from repairs.treating import (
-    Run,
-    carry_out_approved,
-    finish_lost,
-    list_unresolved,
-    look_again,
-    note_returned,
-    prove_late,
-    repair_of,
-    treat,
-)
+from repairs.system_proof import READY
+from repairs.treating import Run, list_unresolved, treat
 from repairs.whole_system import treat_system
 
 __all__ = [
@@ -120,6 +114,7 @@ def start_repair(
         surroundings,
         repairs,
         rescued,
+        _ask_health,
     )
     with _one_at_a_time():
         run = replace(run, surroundings=find_surroundings())
@@ -193,7 +188,7 @@ def approve_step(plan_id: int, digest: str, actor: Actor, *, is_waiting: bool = 
     step.started_at = datetime.now(UTC)
     note_progress(step, f"{actor.name} approved this dry run.")
     if is_waiting:
-        carry_out_approved(step.id, actor)
+        carry_out_approved(step.id, actor, _ask_health)
     else:
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # Flask's documented way
         thread = threading.Thread(target=_in_thread, args=(app, step.id, actor), name="lux-repair", daemon=True)
@@ -229,10 +224,10 @@ def verify_open() -> int:
     """Looks at every group that is being watched, and at steps whose process has ended; how many. For the clock."""
     looked = 0
     for step in list_lost_steps():
-        finish_lost(step)
+        finish_lost(step, _ask_health)
         looked += 1
     for step in list_unproved_steps():
-        prove_late(step)
+        prove_late(step, _ask_health)
         looked += 1
     for verification in list_open_verifications():
         look_again(verification, CLOCK)
@@ -244,6 +239,22 @@ def _list_unwell() -> list[tuple[str, str, str]]:
     """What the health checks complain about: key, status and words."""
     found = check_health().findings
     return [(check.key, finding.status, finding.text) for check, finding in found if finding.status != PASS]
+
+
+def _ask_health(key: str) -> TestResult | None:
+    """Whether a health check passes now, or LUX is ready; None for a check that only the clock makes."""
+    if key == READY:
+        obstacle = find_unreadiness()
+        return TestResult(
+            "status", "ask as /readyz does", "ready", obstacle or "ready", obstacle is None, "health:ready"
+        )
+    check = next((one for one in CHECKS if one.key == key and not one.is_slow), None)
+    if check is None:
+        return None
+    found = run_check(check)
+    db.session.rollback()
+    seen = f"{found.status}: {found.text}"
+    return TestResult("status", f"health check {check.name}", PASS, seen, found.status == PASS, f"health:{key}")
 
 
 def _treat_all(run: Run, pairs: Sequence[tuple[int, int | None]]) -> tuple[list[GroupReport], bool]:
@@ -302,5 +313,5 @@ def _one_at_a_time() -> Iterator[None]:
 
 def _in_thread(app: Flask, step_id: int, actor: Actor) -> None:
     with app.app_context():
-        carry_out_approved(step_id, actor)
+        carry_out_approved(step_id, actor, _ask_health)
         db.session.remove()

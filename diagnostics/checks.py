@@ -27,6 +27,7 @@ STALE_WORKER_SECONDS = 60
 OLD_TASK_SECONDS = 300
 OLD_BODY_SECONDS = 120
 LEAST_BASELINE_PER_HOUR = 5
+SPOOL_DRAINS_WITHIN_SECONDS = 120
 RESTART = "Look at the worker: `systemctl status lux-worker`, or start LUX again with `make run`."
 
 
@@ -136,13 +137,15 @@ def check_complaints() -> Finding:
 
 
 def check_spool() -> Finding:
-    """What waits on disk because the database was away."""
+    """What waits on disk because the database was away; once that answers, nothing waits for long."""
     folder = current_settings().lux_data_dir / "spool"
-    waiting = sum(path.stat().st_size for path in folder.rglob("*.jsonl") if path.is_file()) if folder.is_dir() else 0
+    files = [path.stat() for path in folder.rglob("*.jsonl") if path.is_file()] if folder.is_dir() else []
+    waiting = sum(one.st_size for one in files)
     lost = error_logger().lost_count
     if lost:
         return Finding(WARN, f"{lost} errors could not be described in full.", lost, "errors", "Is the disk full?")
-    status = WARN if waiting > 1_000_000 else PASS
+    since = max((time.time() - one.st_mtime for one in files if one.st_size), default=0.0)
+    status = WARN if waiting > 1_000_000 or since > SPOOL_DRAINS_WITHIN_SECONDS else PASS
     advice = "It drains by itself once the database answers." if waiting else ""
     return Finding(status, f"{waiting:,} bytes wait.", waiting, "bytes", advice)
 

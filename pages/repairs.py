@@ -37,7 +37,8 @@ from receipts.plans import (
 from receipts.reports import read_notes
 from receipts.switches import find_stop
 from repairs import REPAIRS, find_repair
-from repairs.base import TIERS, Repair
+from repairs.base import TIERS
+from repairs.system_proof import WORDS
 
 page = Blueprint("repairs", __name__)
 
@@ -53,6 +54,12 @@ STEP_STATES = {
 }
 TIER_WORDS = {"A": ("info", "By itself"), "P": ("waiting", "Needs approval"), "H": ("neutral", "Advice")}
 RECEIPT_KINDS = {"action": "success", "failure": "danger", "refusal": "danger", "undo": "info", "switch": "warn"}
+OUTCOME_ICONS = {
+    "resolved_verified": "success",
+    "quiet_unverified": "warn",
+    "still_failing": "danger",
+    "needs_human": "waiting",
+}
 SUMMARIES = {
     "off": "AUTO_REPAIR is off: LUX has looked and planned, and did nothing.",
     "stopped": "Repairs are stopped: LUX has looked and planned, and did nothing.",
@@ -79,9 +86,7 @@ def index() -> str:
         "diagnostics/repairs.html",
         receipts=rows[:PAGE_SIZE],
         next_url=url_for("repairs.index", before=rows[PAGE_SIZE - 1].id) if len(rows) > PAGE_SIZE else None,
-        system_plans=[(plan, _steps_of(plan)) for plan in list_system_plans()],
-        fresh_ids=_list_fresh([step for plan in list_system_plans() for step in list_steps(plan.id)]),
-        stop=find_stop(),
+        **_read_system(),
         allowance=get_allowance(),
         auto_repair=current_settings().auto_repair,
         repairs=[(repair, repair.tier_in(surroundings)) for repair in REPAIRS],
@@ -97,6 +102,12 @@ def run() -> ResponseReturnValue:
     words = f"{examined} examined, {resolved} resolved." if examined else "There is nothing to repair."
     flash(SUMMARIES.get(report.status, words), "warn" if report.status in SUMMARIES else "success")
     return redirect(url_for("repairs.index"), 303)
+
+
+@page.get("/system")
+def system() -> str:
+    """What waits for the system as a whole as a fragment: it asks for itself again while something is under way."""
+    return render_template("diagnostics/_system.html", **_read_system())
 
 
 @page.get("/groups/<int:group_id>/card")
@@ -182,8 +193,26 @@ def read_card(group: ErrorGroup) -> dict[str, Any]:
     }
 
 
-def _steps_of(plan: RepairPlan) -> list[tuple[RepairStep, Repair | None]]:
-    return [(step, find_repair(step.repair)) for step in list_steps(plan.id)]
+def _read_system() -> dict[str, Any]:
+    """The plans for the system as a whole, what came of each, and which steps may be approved."""
+    plans = [(plan, list_steps(plan.id)) for plan in list_system_plans()]
+    steps = [step for _, of_plan in plans for step in of_plan]
+    return {
+        "system_plans": [
+            (plan, [(step, find_repair(step.repair)) for step in of_plan], _outcome_of(plan)) for plan, of_plan in plans
+        ],
+        "fresh_ids": _list_fresh(steps),
+        "is_live": any(step.state == "running" for step in steps),
+        "stop": find_stop(),
+    }
+
+
+def _outcome_of(plan: RepairPlan) -> dict[str, str] | None:
+    """How a repair of the system ended, as an icon, a word and the reasons."""
+    for state, words in WORDS.items():
+        if plan.note and plan.note.startswith(words):
+            return {"icon": OUTCOME_ICONS[state], "word": words.rstrip("."), "reasons": plan.note.removeprefix(words)}
+    return None
 
 
 def _list_fresh(steps: Sequence[RepairStep]) -> set[int]:

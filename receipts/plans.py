@@ -21,6 +21,7 @@ APPROVAL_HOLDS = timedelta(minutes=15)
 # How far back what was probed while an error was live still tells something about it.
 BASELINE_HOLDS = timedelta(hours=24)
 KEPT = timedelta(days=90)
+SHOWN = ("planned", "waiting", "running", "done", "failed")
 SYSTEM_PLAN_HOLDS = timedelta(hours=24)
 LOST_AFTER = timedelta(seconds=10)
 # Held for as long as a step runs, by a session that dies with its process; the second number is the step's id.
@@ -117,10 +118,10 @@ def list_plans(group_id: int, limit: int = 10) -> list[RepairPlan]:
 
 
 def list_system_plans() -> list[RepairPlan]:
-    """The newest plan of each rule for the system as a whole, of the last day, while a step of it may be acted on."""
+    """The newest plan of each rule for the system as a whole, of the last day, with a step to act on or look at."""
     recent = datetime.now(UTC) - SYSTEM_PLAN_HOLDS
     newest = select(func.max(RepairPlan.id)).where(RepairPlan.group_id.is_(None), RepairPlan.created_at > recent)
-    acted_on = select(RepairStep.plan_id).where(RepairStep.state.in_(("planned", "waiting", "running", "done")))
+    acted_on = select(RepairStep.plan_id).where(RepairStep.state.in_(SHOWN))
     query = select(RepairPlan).where(RepairPlan.id.in_(newest.group_by(RepairPlan.rule)), RepairPlan.id.in_(acted_on))
     return list(db.session.scalars(query.order_by(RepairPlan.id.desc())))
 

@@ -5,10 +5,9 @@ The repair service decides who may ask and when; carrying_out.py runs a step; pr
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,15 +16,15 @@ from sqlalchemy import select
 from diagnosis.base import Diagnosis, Surroundings
 from diagnosis.deciding import diagnose
 from diagnosis.gathering import signals_of_group
-from error_groups import RESOLVED_STATES, change_group_state
+from error_groups import RESOLVED_STATES
 from error_logger import error_logger
 from extensions import db
-from models import ErrorGroup, ErrorLog, RepairPlan, RepairStep, RepairVerification
+from models import ErrorGroup, ErrorLog, RepairPlan
 from probes import watching
 from probes.base import TestResult
 from probes.dependencies import find_dependencies
-from probes.verdicts import FAILING, VERIFYING, Verdict
-from receipts.actors import CLOCK, Actor
+from probes.verdicts import VERIFYING
+from receipts.actors import Actor
 from receipts.fix_steps import Option, list_fix_steps, word_by_model
 from receipts.ledger import add_receipt
 from receipts.limits import FAILURES_BEFORE_A_PERSON, count_failed_verifications, find_limit
@@ -34,16 +33,16 @@ from receipts.plans import (
     add_plan,
     find_open_verification,
     get_plan,
-    get_step,
-    holding,
     list_baseline,
     list_steps,
 )
 from receipts.reports import GroupReport, action_row, read_notes
 from repairs import find_repair
-from repairs.base import Outcome, Repair
-from repairs.carrying_out import carry_out, check, draft_steps, facts_of, rows_of, situation_of
+from repairs.base import Repair
+from repairs.carrying_out import carry_out, draft_steps, facts_of, rows_of, situation_of
+from repairs.proving import list_seen_live, look_again, prove
 from repairs.rescue import Rescue
+from repairs.system_proof import AskHealth, ask_nothing
 
 log = logging.getLogger("lux.repairs")
 
@@ -65,6 +64,7 @@ class Run:
     surroundings: Surroundings
     repairs: Sequence[Repair] = ()
     rescued: Rescue | None = None
+    ask_health: AskHealth = field(default=ask_nothing)
 
 
 def list_unresolved() -> list[int]:
@@ -110,75 +110,6 @@ def treat(run: Run, group: ErrorGroup, error_id: int | None) -> GroupReport:
     return _act_and_prove(run, plan, group, error_id, diagnosis, baseline)
 
 
-def look_again(verification: RepairVerification, actor: Actor) -> list[TestResult]:
-    """Looks at a watched group and settles it if the proof is complete or broken; commits."""
-    group = db.session.get_one(ErrorGroup, verification.group_id)
-    plan = get_plan(verification.plan_id)
-    verdict, results = watching.look(verification, group, plan)
-    _settle(plan, group, verification, verdict, results, actor)
-    return results
-
-
-def carry_out_approved(step_id: int, actor: Actor) -> None:
-    """Runs a step that a person has approved, and proves it; commits."""
-    step = get_step(step_id)
-    plan, repair = get_plan(step.plan_id), repair_of(step)
-    group = db.session.get(ErrorGroup, plan.group_id) if plan.group_id else None
-    changed_at = datetime.now(UTC)
-    result = carry_out(plan, step, repair, situation_of(group, plan.rule, plan.facts), actor, is_automatic=False)
-    _prove(plan, group, repair, result, changed_at, actor)
-
-
-def finish_lost(step: RepairStep) -> None:
-    """A step whose process ended under it, perhaps because it was to: looks whether it worked. Once, whoever asks."""
-    with holding(step.id) as is_alone:
-        db.session.refresh(step)
-        if is_alone and step.state == "running":
-            _finish(step)
-
-
-def _finish(step: RepairStep) -> None:
-    plan, repair = get_plan(step.plan_id), repair_of(step)
-    group = db.session.get(ErrorGroup, plan.group_id) if plan.group_id else None
-    situation = situation_of(group, plan.rule, plan.facts)
-    outcome = Outcome(step.outcome or "The process that ran it ended.", step.before, step.after, step.undo)
-    changed_at = step.started_at or datetime.now(UTC)
-    result = check(plan, step, repair, situation, CLOCK, outcome)
-    _prove(plan, group, repair, result, changed_at, CLOCK)
-
-
-def prove_late(step: RepairStep) -> None:
-    """A step that was checked, and whose process ended before the proof began: begins it."""
-    plan, repair = get_plan(step.plan_id), repair_of(step)
-    group = db.session.get(ErrorGroup, plan.group_id) if plan.group_id else None
-    seen = step.progress[-1]["text"] if step.progress else step.state
-    result = TestResult("status", f"check {repair.id}", "it has worked", seen, step.state == "done", "post-check")
-    _prove(plan, group, repair, result, step.started_at or datetime.now(UTC), CLOCK)
-
-
-def note_returned() -> int:
-    """Groups that were quiet and are not any more come back; how many. Commits."""
-    query = select(ErrorGroup).join(RepairVerification, RepairVerification.group_id == ErrorGroup.id)
-    query = query.where(
-        ErrorGroup.state == "quiet_unverified",
-        RepairVerification.state == "quiet_unverified",
-        ErrorGroup.last_seen > RepairVerification.closed_at,
-    )
-    returned = set(db.session.scalars(query))
-    for group in returned:
-        group.state, group.alert_reason = "regressed", "regression"
-    db.session.commit()
-    return len(returned)
-
-
-def repair_of(step: RepairStep) -> Repair:
-    """The repair that a step names; raises LookupError when this release does not have it any more."""
-    repair = find_repair(step.repair)
-    if repair is None:
-        raise LookupError(step.repair)
-    return repair
-
-
 def _act_and_prove(
     run: Run,
     plan: RepairPlan,
@@ -191,14 +122,14 @@ def _act_and_prove(
     is_rescued = run.rescued is not None and run.rescued.result is not None and _is_of_database(group)
     acted = _act(run, plan, group) if run.mode == "safe" and not is_rescued else None
     if acted is not None:
-        results = _prove(plan, group, acted[0], acted[1], changed_at, run.actor)
+        results = prove(plan, group, acted[0], acted[1], changed_at, run.actor, run.ask_health)
         return _report(plan, group, error_id, [*baseline, acted[1], *results])
     cause = _what_changed_by_itself(run, group, baseline)
     if cause:
         verification = watching.add_verification(group, plan, cause, _since(run))
         # Probes roll the session back: what they look for must stand by then.
         db.session.commit()
-        live = [TestResult.of_row(row) for row in _list_seen_live(group, plan)]
+        live = [TestResult.of_row(row) for row in list_seen_live(group, plan)]
         return _report(plan, group, error_id, [*live, *cause, *look_again(verification, run.actor)])
     waits = any(step.state in ("waiting", "planned") for step in list_steps(plan.id))
     known = diagnosis.is_known and waits
@@ -227,65 +158,6 @@ def _act(run: Run, plan: RepairPlan, group: ErrorGroup) -> tuple[Repair, TestRes
     return None
 
 
-def _prove(
-    plan: RepairPlan,
-    group: ErrorGroup | None,
-    repair: Repair,
-    result: TestResult,
-    changed_at: datetime,
-    actor: Actor,
-) -> list[TestResult]:
-    """After an action: watches the group, or hands it to a person when the repair only keeps the damage small."""
-    if group is None:
-        plan.state, plan.finished_at = "done" if result.passed else "failed", datetime.now(UTC)
-        db.session.commit()
-        return []
-    if repair.only_contains and result.passed:
-        group.state = "diagnosed" if repair.leaves_nothing else "needs_human"
-        group.resolution_notes = _notes(plan, group.state, [f"{repair.title}: the damage is contained."], actor)
-        plan.state, plan.finished_at = "done", datetime.now(UTC)
-        db.session.commit()
-        return []
-    group.state = VERIFYING
-    verification = watching.add_verification(group, plan, [result], changed_at)
-    db.session.commit()
-    return look_again(verification, actor)
-
-
-def _settle(
-    plan: RepairPlan,
-    group: ErrorGroup,
-    verification: RepairVerification,
-    verdict: Verdict,
-    results: Sequence[TestResult],
-    actor: Actor,
-) -> None:
-    """Writes down what a look has shown; commits."""
-    plan.tests = [*_list_seen_live(group, plan), *rows_of(results)]
-    watching.close(verification, verdict)
-    db.session.flush()
-    state = verdict.state
-    if state == FAILING and count_failed_verifications(group) >= FAILURES_BEFORE_A_PERSON:
-        state = "needs_human"
-    notes = _notes(plan, state, verdict.reasons, actor)
-    release = error_logger().release_name if state in RESOLVED_STATES else None
-    change_group_state(group, state, notes=notes, release=release)
-    if verdict.state != VERIFYING:
-        plan.state = "done" if verdict.state != FAILING else "failed"
-        plan.finished_at = datetime.now(UTC)
-        add_receipt(
-            "verification",
-            actor,
-            plan=plan,
-            proof=plan.tests,
-            note=f"{state}: {' '.join(verdict.reasons)}",
-            after={"state": state},
-        )
-        if verdict.state == FAILING:
-            group.alert_reason = "repair_failed"
-    db.session.commit()
-
-
 def _what_changed_by_itself(run: Run, group: ErrorGroup, baseline: Sequence[TestResult]) -> list[TestResult]:
     """What may have addressed the cause without a repair: a new release, a rescue, a dependency that works again."""
     found = []
@@ -303,12 +175,6 @@ def _what_changed_by_itself(run: Run, group: ErrorGroup, baseline: Sequence[Test
         if result.key.startswith(("dependency:", "loopback:"))
     ]
     return found
-
-
-def _list_seen_live(group: ErrorGroup, plan: RepairPlan) -> list[dict[str, Any]]:
-    """What was tried while the error was live: of each probe the latest failure, else what this plan has seen."""
-    failed = {row["key"]: row for row in list_baseline(group.id, group.resolved_at) if not row["passed"]}
-    return [failed.get(row["key"], row) for row in plan.baseline]
 
 
 def _since(run: Run) -> datetime:
@@ -365,23 +231,6 @@ def _fix_steps(run: Run, group: ErrorGroup, diagnosis: Diagnosis, drafts: Sequen
         options.append(Option(draft.repair, repair.title if repair else draft.repair, draft.tier, draft.obstacle))
     steps = list_fix_steps(diagnosis.cause, diagnosis.advice, diagnosis.trap, options)
     return word_by_model(diagnosis.rule, steps, group.error_type) if run.is_single else steps
-
-
-def _notes(plan: RepairPlan, state: str, reasons: Sequence[str], actor: Actor) -> str:
-    steps = list_steps(plan.id)
-    return json.dumps(
-        {
-            "by": actor.name,
-            "at": datetime.now(UTC).isoformat(),
-            "state": state,
-            "plan_id": plan.id,
-            "rule": plan.rule,
-            "cause": plan.diagnosis.get("cause"),
-            "reasons": list(reasons),
-            "actions": [f"{step.repair}: {step.outcome}" for step in steps if step.outcome],
-            "evidence": plan.diagnosis.get("evidence", []),
-        }
-    )
 
 
 def _report(plan: RepairPlan, group: ErrorGroup, error_id: int | None, results: Sequence[TestResult]) -> GroupReport:

@@ -13,16 +13,15 @@ from diagnosis.gathering import HealthRow, signals_of_health
 from extensions import db
 from models import RepairPlan
 from probes.base import TestResult
-from probes.dependencies import run_dependency_probe
-from probes.verdicts import FAILING, RESOLVED, VERIFYING, Proof, decide
-from probes.watching import COSTLY
+from probes.verdicts import RESOLVED
 from receipts.fix_steps import Option, list_fix_steps
-from receipts.ledger import add_receipt
 from receipts.limits import find_limit
 from receipts.plans import StepDraft, add_plan, list_steps
 from receipts.reports import GroupReport, action_row
 from repairs import find_repair
+from repairs.base import Repair
 from repairs.carrying_out import carry_out, draft_steps, facts_of, rows_of, situation_of
+from repairs.system_proof import probe_before, prove_system
 from repairs.treating import Run
 
 
@@ -52,8 +51,9 @@ def _treat(run: Run, diagnosis: Diagnosis, facts: dict[str, str], drafts: Sequen
         repair = find_repair(draft.repair, run.repairs)
         if repair is not None:
             options.append(Option(repair.id, repair.title, draft.tier, draft.obstacle))
-            dependencies += [key for key in repair.dependencies if key not in (*dependencies, *COSTLY)]
-    baseline = [run_dependency_probe(key, is_live_baseline=True) for key in dependencies]
+            dependencies += repair.dependencies
+    evidence = diagnosis.evidence
+    baseline = probe_before(evidence, diagnosis.rule, dependencies, run.ask_health)
     plan = add_plan(
         group=None,
         error_id=None,
@@ -69,24 +69,11 @@ def _treat(run: Run, diagnosis: Diagnosis, facts: dict[str, str], drafts: Sequen
     acted = None if run.is_dry_run or run.mode != "safe" else _act(run, plan)
     if acted is None:
         return _report(plan, "diagnosed", baseline)
-    symptom = [run_dependency_probe(key) for key in dependencies for _ in range(3)]
-    verdict = decide(Proof(cause=[acted], baseline=baseline, symptom=symptom, is_over=False))
-    state = {VERIFYING: "quiet_unverified", FAILING: "still_failing"}.get(verdict.state, verdict.state)
-    plan.tests = rows_of([*baseline, acted, *symptom])
-    plan.state = "done" if verdict.state != FAILING else "failed"
-    add_receipt(
-        "verification",
-        run.actor,
-        plan=plan,
-        proof=plan.tests,
-        note=f"{state}: {' '.join(verdict.reasons)}",
-        after={"state": state},
-    )
-    db.session.commit()
-    return _report(plan, state, [*baseline, acted, *symptom], list(verdict.reasons))
+    proof = prove_system(plan, *acted, run.actor, run.ask_health)
+    return _report(plan, proof.state, proof.results, proof.reasons)
 
 
-def _act(run: Run, plan: RepairPlan) -> TestResult | None:
+def _act(run: Run, plan: RepairPlan) -> tuple[Repair, TestResult] | None:
     for step in list_steps(plan.id):
         repair = find_repair(step.repair, run.repairs)
         if repair is None or step.tier != "A" or step.state != "planned":
@@ -97,7 +84,7 @@ def _act(run: Run, plan: RepairPlan) -> TestResult | None:
             db.session.commit()
             continue
         situation = situation_of(None, plan.rule, plan.facts)
-        return carry_out(plan, step, repair, situation, run.actor, is_automatic=True)
+        return repair, carry_out(plan, step, repair, situation, run.actor, is_automatic=True)
     return None
 
 
@@ -106,6 +93,6 @@ def _report(plan: RepairPlan, state: str, results: Sequence[TestResult], reasons
     for step in list_steps(plan.id):
         repair = find_repair(step.repair)
         actions.append(action_row(plan, step, repair.title if repair else "", repair.undo_words if repair else ""))
-    notes = {"reasons": list(reasons)} if reasons else {}
+    notes = {"reasons": list(reasons), "note": plan.note} if reasons else {}
     steps, tests = list(plan.fix_steps), rows_of(results)
     return GroupReport(None, None, plan.diagnosis, steps, actions, tests, state == RESOLVED, state, notes)

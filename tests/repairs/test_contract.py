@@ -18,7 +18,9 @@ from repairs.retry_job import IDEMPOTENT
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "repairs"
 # What repairs stand on, rather than a repair.
-BENCH = {"__init__", "base", "carrying_out", "rescue", "treating", "unit_verb", "whole_system"}
+BENCH = {
+    "__init__", "base", "carrying_out", "proving", "rescue", "system_proof", "treating", "unit_verb", "whole_system",
+}  # fmt: skip
 ANYWHERE = [Surroundings(is_production=False), Surroundings(is_production=True, is_database_embedded=False)]
 every_repair = pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,10 +14,11 @@ import pytest
 from alembic import command
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 import embedded_postgres
 import schema
+from accounts.webhook_credentials import add_credential
 from app import create_app
 from auto_repair_service import start_repair
 from config import load_settings
@@ -206,6 +208,42 @@ def test_a_dropped_column_is_named_left_to_a_person_and_proved_once_it_is_restor
     assert db.session.scalars(select(Contact.source)).all() == ["webhook"]
     proved = repair(group_id)
     assert proved["state"] == "resolved_verified" and state_of(group_id) == "resolved_verified"
+
+
+def test_what_came_while_the_database_was_away_is_brought_in_with_receipt_and_proof(
+    own_lux: Flask, own: FlaskClient
+) -> None:
+    made = add_credential("Zapier", by=None)
+    basic = base64.b64encode(f"{made.username}:{made.password}".encode()).decode()
+
+    def post(number: int) -> int:
+        body = {"email": f"p{number}@example.com", "note": "x" * 180_000}
+        headers = {"Authorization": f"Basic {basic}"}
+        return own_lux.test_client().post("/api/webhook/zapier-contact", json=body, headers=headers).status_code
+
+    assert post(0) == 201
+    db.session.remove()
+    embedded_postgres.stop(folder_of(own_lux))
+    assert [post(number) for number in range(1, 7)] == [202] * 6
+    embedded_postgres.ensure_running(folder_of(own_lux), durable=False)
+
+    report = start_repair(actor=ADA).as_row()
+    result = next(row for row in report["results"] if row["diagnosis"]["rule"] == "spool-waiting")
+    (action,) = result["actions"]
+    assert (action["repair"], action["tier"], action["state"], action["automatic"]) == (
+        "drain_spools",
+        "A",
+        "done",
+        True,
+    )
+    assert action["before"] == {"bodies": 6} and action["after"]["bodies"] == 0
+    assert result["state"] == "resolved_verified" and result["resolved"] is True, result
+    of_spool = [(row["before_repair"], row["passed"]) for row in result["test_results"] if row["key"] == "health:spool"]
+    assert of_spool == [(True, False), *[(False, True)] * 3]
+    assert any(row["key"] == "post-check" and row["passed"] for row in result["test_results"])
+    assert db.session.scalar(select(func.count()).select_from(Contact).where(Contact.email.like("p%"))) == 7
+    kinds = select(RepairReceipt.kind).where(RepairReceipt.rule == "spool-waiting").order_by(RepairReceipt.id)
+    assert list(db.session.scalars(kinds)) == ["action", "verification"]
 
 
 def test_our_own_idle_transactions_end_only_on_a_persons_word(

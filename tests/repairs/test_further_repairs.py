@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,6 +34,7 @@ from error_logger import error_logger
 from errors import Conflict
 from extensions import db, defer
 from models import Contact, ErrorGroup, ErrorLog, IntakeBody, RepairReceipt, RepairStep, ReplitOAuth, User, UserSession
+from receipts.plans import get_plan
 from repairs.end_idle_transactions import REPAIR as END_IDLE
 from repairs.prune_files import REPAIR as PRUNE
 from tests import makers
@@ -94,7 +98,7 @@ def test_the_model_is_asked_again_once_it_answers_but_not_while_a_repair_lets_it
         result = find_result("model-circuit-open")
         action = action_of(result, "close_circuit")
         assert (action["tier"], action["state"], action["automatic"]) == ("A", "done", True)
-        assert find_circuit_wait() == 0
+        assert find_circuit_wait() == 0 and result["state"] == "resolved_verified"
         ask_once()
         undo(action["step_id"], ADA)
         assert list_kinds("close_circuit") == ["action", "undo"]
@@ -134,6 +138,7 @@ def test_a_paused_channel_is_not_asked_and_resumed_only_when_the_sign_in_is_take
             action = action_of(find_result("mail-channel-paused"), "resume_channel")
             assert approve_step(action["plan_id"], action["digest"], ADA).state == "done"
             assert find_pause_reason("email") is None
+            assert (get_plan(action["plan_id"]).note or "").startswith("Repaired and proved.")
             undo(action["step_id"], ADA)
             assert find_pause_reason("email") == "The mail server refused the sign-in."
             assert list_kinds("resume_channel") == ["failure", "action", "undo"]
@@ -162,8 +167,28 @@ def test_dead_bodies_are_read_again_after_a_mapping_by_a_click_on_the_page_of_re
     assert step.state == "done" and step.before == {"dead": {"email_missing_or_invalid": 3}}
     assert db.session.scalar(select(func.count()).select_from(Contact)) == 3
     assert db.session.scalar(select(func.count()).where(IntakeBody.state == "dead")) == 0
+    # The check that complained passes now, three times over; the page says so.
+    assert list_kinds("replay_intake") == ["action"]
+    panel = soup(client.get("/diagnostics/repairs/system")).select_one("#system-plans")
+    assert panel is not None and "Repaired and proved" in panel.text and "health check Webhook inbox" in panel.text
     with pytest.raises(Conflict, match="cannot be undone"):
         undo(step.id, ADA)
+
+
+def test_a_repair_of_the_system_that_leaves_the_check_complaining_is_still_failing(app: Flask, data_dir: Path) -> None:
+    # Nobody's: no process can bring this in.
+    stray = data_dir / "spool" / "elsewhere" / "stray.jsonl"
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_text("nobody reads this")
+    os.utime(stray, (time.time() - 600,) * 2)
+    try:
+        result = find_result("spool-waiting")
+    finally:
+        shutil.rmtree(stray.parent)
+    # The repair itself believes that it has worked.
+    assert action_of(result, "drain_spools")["state"] == "done"
+    assert result["state"] == "still_failing" and result["resolved"] is False
+    assert "bytes wait" in result["resolution_notes"]["reasons"][0]
 
 
 def work_once(app: Flask, url: str) -> None:

@@ -19,7 +19,7 @@ from config import current_settings
 from error_logger import error_logger
 from extensions import db
 from models import RepairStep
-from receipts.plans import StepDraft, add_plan
+from receipts.plans import StepDraft, add_plan, get_plan
 from repairs.base import Situation
 from repairs.restart_unit import REPAIR as RESTART
 from repairs.stop_stale_process import REPAIR as STOP
@@ -124,6 +124,8 @@ def test_gunicorn_is_reloaded_by_a_click_and_new_processes_prove_it(
         wait_until(lambda: not before & {process.pid for process in lux.list_web_processes()}, "old ones to end", 60)
         look_as_the_clock_does(lux, monkeypatch)
         assert find_step("reload_gunicorn").state == "done"
+        # Nothing had failed before it that could be seen to work again.
+        assert (get_plan(plan.id).note or "").startswith("Repaired, not proved.")
         assert lux.request("GET", "/livez")[0] == 200
         db.session.remove()
         db.engine.dispose()
