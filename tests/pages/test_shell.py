@@ -6,20 +6,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
 from accounts.users import add_user
 from extensions import db
 from models import Contact
 from tests.browser import Complaints
+from tests.gates.visits import list_violations
 from tests.makers import PASSWORD
 from tests.servers import Lux, running_lux
 
 OpenBrowser = Callable[..., Page]
 # The styleguide shows a panel that fails, and a frame without rights that axe cannot look into.
 EXPECTED_ON_THE_GUIDE = ("status of 503", "Failed to execute 'postMessage'")
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @pytest.fixture(scope="module")
@@ -53,33 +52,9 @@ def open_signed_in(lux: Lux, open_browser: OpenBrowser) -> Callable[..., Page]:
     return open_page
 
 
-def list_violations(page: Page) -> list[str]:
-    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
-    return [f"{one['id']}: {[node['target'] for node in one['nodes']][:3]}" for one in found]
-
-
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("path", ["/", "/styleguide/", "/ask/", "/no-such-page"])
-def test_axe_finds_nothing(open_signed_in: Callable[..., Page], complaints: Complaints, path: str, width: int) -> None:
-    complaints.allowed.extend(EXPECTED_ON_THE_GUIDE)
-    page = open_signed_in(path, width=width)
-    assert list_violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def test_axe_finds_nothing_in_the_palette_the_keys_and_a_dialog(
-    open_signed_in: Callable[..., Page], complaints: Complaints
-) -> None:
+def test_axe_finds_nothing_in_a_dialog(open_signed_in: Callable[..., Page], complaints: Complaints) -> None:
     complaints.allowed.extend(EXPECTED_ON_THE_GUIDE)
     page = open_signed_in("/styleguide/")
-    page.keyboard.press("Control+k")
-    expect(page.locator(".palette__option").first).to_be_visible()
-    assert list_violations(page) == []
-    page.keyboard.press("Escape")
-    page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
-    assert list_violations(page) == []
-    page.keyboard.press("Escape")
     page.get_by_role("button", name="Open a dialog").click()
     expect(page.get_by_role("dialog", name="A dialog")).to_be_visible()
     assert list_violations(page) == []

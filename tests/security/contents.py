@@ -76,7 +76,8 @@ class Contents:
 
     def changed_among(self, names: tuple[str, ...]) -> set[str]:
         """The same for a few tables, without hashing the others."""
-        now = dict(self.connection.execute(" UNION ALL ".join(question_about(name) for name in names)).fetchall())
+        question = " UNION ALL ".join(question_about(name) for name in names)
+        now: dict[str, str] = dict(self.connection.execute(question).fetchall())
         return {name for name in names if now[name] != self.kept_digests[name]}
 
     def keep(self) -> None:

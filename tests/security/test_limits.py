@@ -124,10 +124,8 @@ def test_no_compressed_body_is_unpacked(house: House, encoding: str) -> None:
 def test_a_form_of_very_many_fields_is_refused(house: House) -> None:
     fields = "&".join(f"block-{number}-text=x" for number in range(20_000)).encode()
     parts = b"".join(b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' for _ in range(2_000)) + b"--x--"
-    for address, principal in list_acts(house):
-        for body, content_type in (
-            (fields, "application/x-www-form-urlencoded"),
-            (parts, "multipart/form-data; boundary=x"),
-        ):
-            answer = house.ask(principal, "POST", address, data=body, content_type=content_type)
-            assert answer.status_code < 500, address
+    forms = ((fields, "application/x-www-form-urlencoded"), (parts, "multipart/form-data; boundary=x"))
+    for number, (address, principal) in enumerate(list_acts(house)):
+        body, content_type = forms[number % 2]
+        answer = house.ask(principal, "POST", address, data=body, content_type=content_type)
+        assert answer.status_code < 500, address
