@@ -40,7 +40,11 @@ SETTINGS: list[SettingRow] = [
     SettingRow("HOST", "127.0.0.1", "where gunicorn listens"),
     SettingRow("PORT", "5000", "where gunicorn listens"),
     SettingRow("WEB_WORKERS", "2", "how many gunicorn processes serve pages"),
-    SettingRow("WEB_THREADS", "8", "threads of each gunicorn process"),
+    SettingRow(
+        "WEB_THREADS",
+        "8",
+        "requests that each gunicorn process works on at once; streams wait on up to 128 threads beside them",
+    ),
     SettingRow("PROXY_HOPS", "0", "how many proxies of yours stand in front of gunicorn"),
     SettingRow("LUX_PUBLIC_URL", "http://127.0.0.1:5000", "every absolute link is built from this"),
     SettingRow("LUX_DATA_DIR", "./var", "embedded database, spools, app log, test outbox, generated secrets"),
