@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, text
 
 from analytics.links import NO_WORD, LinkRow
 from analytics.periods import Period
@@ -20,6 +20,7 @@ MOST_ROWS = 200
 MOST_GROUPS = 5_000
 UNKNOWN = "Nothing known"
 NOTHING = Decimal(0)
+_BY_HASHES, _AS_BEFORE = text("SET LOCAL enable_sort = off"), text("SET LOCAL enable_sort = on")
 UTM_WORDS = {"utm_source": "Source", "utm_medium": "Medium", "utm_campaign": "Campaign"}
 
 
@@ -124,9 +125,14 @@ def list_groups(period: Period) -> list[Group]:
         .order_by(func.count().desc())
         .limit(MOST_GROUPS)
     )
+    # The planner takes what hangs together (a link, its campaign, its words) for as many groups as all of them could
+    # make, and would sort every row on disk: by hashes a million rows are added up in a third of the time.
+    db.session.execute(_BY_HASHES)
+    rows = db.session.execute(statement).all()
+    db.session.execute(_AS_BEFORE)
     return [
         Group(row[0], row[1], row[2], row[3], row[4], row[5] or NOTHING, dict(zip(UTM_WORDS, row[6:], strict=True)))
-        for row in db.session.execute(statement)
+        for row in rows
     ]
 
 

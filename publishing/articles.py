@@ -202,7 +202,8 @@ def _list_lines(kept: Mapping[str, Any]) -> list[str]:
         "Title for search results": content.meta_title,
         "Description for search results": content.meta_description,
     }
-    lines = [f"{label}: {value}" for label, value in named.items()] + ["", *content.body.splitlines()]
+    lines = [f"{label}: {value}" for label, value in named.items() if value]
+    lines += ["", *content.body.splitlines()]
     for one in content.faq:
         lines += ["", f"Question: {one.question}", *f"Answer: {one.answer}".splitlines()]
     return lines
