@@ -14,7 +14,7 @@ import os
 import struct
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +64,8 @@ class SharedCounters:
             if place is not None:
                 _SUM.pack_into(memory, place, _SUM.unpack_from(memory, place)[0] + amount)
 
-    def observe(self, name: str, *labels: str, value: float, counted: tuple[str, ...] = ()) -> None:
-        """Adds a value to a histogram and, if named, one to a counter with its labels, at the cost of one."""
+    def observe(self, name: str, *labels: str, value: float, counted: Sequence[tuple[str, ...]] = ()) -> None:
+        """Adds a value to a histogram and one to each named counter with its labels, at the cost of one."""
         at_bucket = _SUM.size + bisect_left(BOUNDS, value) * _BUCKET.size
         with self._held() as memory:
             place = self._place(memory, (name, *labels))
@@ -73,9 +73,10 @@ class SharedCounters:
                 _SUM.pack_into(memory, place, _SUM.unpack_from(memory, place)[0] + value)
                 at = place + at_bucket
                 _BUCKET.pack_into(memory, at, _BUCKET.unpack_from(memory, at)[0] + 1)
-            counter = self._place(memory, counted) if counted else None
-            if counter is not None:
-                _SUM.pack_into(memory, counter, _SUM.unpack_from(memory, counter)[0] + 1.0)
+            for series in counted:
+                counter = self._place(memory, series)
+                if counter is not None:
+                    _SUM.pack_into(memory, counter, _SUM.unpack_from(memory, counter)[0] + 1.0)
 
     def list_series(self) -> list[Series]:
         """Every series, by name and labels."""

@@ -16,11 +16,11 @@ from audience.intake import CHALLENGE, receive, refuse
 from audience.intake_answers import IntakeAnswer
 from audience.intake_bodies import Received
 from config import current_settings
+from diagnostics.traffic import count_with_answer
 from errors import LuxError, TooMany
 from lib.clean_text import clean_text, cut
 from lib.payloads import MOST_BYTES, PayloadUnreadable
 from lib.rate_limit import SharedBuckets
-from lib.shared_counters import counters
 
 page = Blueprint("webhook", __name__)
 
@@ -95,7 +95,7 @@ def count_outcome(response: Response) -> Response:
     if request.endpoint == "webhook.take_contact":
         kinds = {201: "created", 200: "known", 202: "kept for later", 429: "too many"}
         kind = kinds.get(response.status_code) or ("refused" if response.status_code < 500 else "failed")
-        counters().count("lux_intake_total", kind)
+        count_with_answer("lux_intake_total", kind)
     return response
 
 

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from accounts.webhook_credentials import NewCredential, add_credential
 from extensions import db
+from lib.shared_counters import counters
 from models import Contact, ContactEvent, IntakeBody, SideEffect
 
 ADDRESS = "/api/webhook/zapier-contact"
@@ -190,3 +191,19 @@ def test_no_body_is_a_fault_of_lux(post: Post, body: Any) -> None:
     assert answer.json is not None
     assert answer.json["receipt"]
     assert db.session.query(IntakeBody).filter_by(state="new").count() == 0
+
+
+def test_each_post_is_counted_by_what_became_of_it(app: Flask, post: Post) -> None:
+    def counted() -> dict[str, float]:
+        return {one.labels[0]: one.total for one in counters().list_series() if one.name == "lux_intake_total"}
+
+    before = counted()
+    post({"email": "ann@example.com"})
+    post({"email": "ann@example.com", "name": "Ann"})
+    post(b"{")
+    now = counted()
+    assert {kind: now[kind] - before.get(kind, 0) for kind in now if now[kind] != before.get(kind)} == {
+        "created": 1,
+        "known": 1,
+        "refused": 1,
+    }
