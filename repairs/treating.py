@@ -230,7 +230,9 @@ def _fix_steps(run: Run, group: ErrorGroup, diagnosis: Diagnosis, drafts: Sequen
         repair = find_repair(draft.repair, run.repairs)
         options.append(Option(draft.repair, repair.title if repair else draft.repair, draft.tier, draft.obstacle))
     steps = list_fix_steps(diagnosis.cause, diagnosis.advice, diagnosis.trap, options)
-    return word_by_model(diagnosis.rule, steps, group.error_type) if run.is_single else steps
+    # A model that is at fault itself is not asked how to word it.
+    is_worded = run.is_single and not diagnosis.rule.startswith("model-")
+    return word_by_model(diagnosis.rule, steps, group.error_type) if is_worded else steps
 
 
 def _report(plan: RepairPlan, group: ErrorGroup, error_id: int | None, results: Sequence[TestResult]) -> GroupReport:
