@@ -22,7 +22,8 @@ from models import Asset, Campaign
 PUBLIC_PATH = "/media/"
 LONGEST_NAME = 120
 LONGEST_ALT = 300
-PAGE_SIZE = 12
+# Their small pictures come within the page, which may weigh so much and no more.
+PAGE_SIZE = 8
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 GONE = "There is no such picture."
 NO_ALT = "Say in one sentence what the picture shows: people who cannot see it hear this."
@@ -52,10 +53,16 @@ def find_asset(asset_id: int | None) -> Asset | None:
 
 
 def list_assets(
-    wanted: AssetFilter = AssetFilter(), *, before_id: int | None = None, limit: int = PAGE_SIZE
+    wanted: AssetFilter = AssetFilter(),
+    *,
+    before_id: int | None = None,
+    limit: int = PAGE_SIZE,
+    with_thumbnails: bool = False,
 ) -> list[Asset]:
     """The newest first; `before_id` goes on where a page ended."""
     query = _filtered(wanted).order_by(Asset.id.desc()).limit(limit)
+    if with_thumbnails:
+        query = query.options(undefer(Asset.thumbnail))
     if before_id is not None:
         query = query.where(Asset.id < before_id)
     return list(db.session.scalars(query))

@@ -95,7 +95,7 @@ def timeline(campaign_id: int) -> str:
     chart = None
     if len(told.slices) > 1:
         series = [Series("Sent", told.sent), Series("Opened", told.opened), Series("Clicked", told.clicked)]
-        chart = line_chart("Sent, opened and clicked", _labels(told, campaign), series, heading="From")
+        chart = line_chart("Sent, opened and clicked", _labels(told, campaign), series, heading="From", most_labels=6)
     return render_template("campaigns/timeline.html", chart=chart, told=told)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 from urllib.parse import urlencode
 
@@ -58,11 +59,17 @@ def byte_words(count: int) -> str:
     return f"{count / 1_000_000:.1f} MB" if count >= 1_000_000 else f"{max(1, round(count / 1000))} KB"
 
 
+@page.app_template_global()
+def thumbnail_data(asset: Asset) -> str:
+    """The small picture as part of the page: a grid of them is one answer, not one for each."""
+    return f"data:image/webp;base64,{b64encode(asset.thumbnail).decode()}"
+
+
 @page.get("/")
 def index() -> str:
     """The pictures, newest first; search and filters are in the address."""
     wanted = _filter()
-    listed = list_assets(wanted, before_id=read_id(request.args.get("older")))
+    listed = list_assets(wanted, before_id=read_id(request.args.get("older")), with_thumbnails=True)
     older = listed[-1].id if listed and list_assets(wanted, before_id=listed[-1].id, limit=1) else None
     arguments = _arguments(wanted)
     return render_template(
@@ -233,7 +240,7 @@ def _chosen() -> Asset:
 
 def _show_choice(here: str, crumbs: list[tuple[str, str]], noun: str, *, block: str = "") -> str:
     wanted = _filter()
-    listed = list_assets(wanted, before_id=read_id(request.args.get("older")))
+    listed = list_assets(wanted, before_id=read_id(request.args.get("older")), with_thumbnails=True)
     older = listed[-1].id if listed and list_assets(wanted, before_id=listed[-1].id, limit=1) else None
     kept = {"block": block} if block else {}
     return render_template(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -27,13 +27,13 @@ from audience.segments import (
     list_segments,
 )
 from errors import Conflict, InputInvalid
+from lib.row_ids import read_ids
 from models import Contact, Segment
 
 page = Blueprint("segments", __name__)
 
-# The list counts as many segments as fit into this; the others count themselves when they are on screen.
-COUNTING_SECONDS = 0.1
-COUNT_WITHIN_MS = 5_000
+# The list counts as many segments as fit into the first; the others are asked for when the page is there.
+COUNTING_SECONDS, COUNT_SECONDS = 0.1, 5.0
 NO_RULES: dict[str, Any] = {"match": "all", "rules": []}
 
 
@@ -52,17 +52,12 @@ def index() -> ResponseReturnValue:
     """The segments with their counts, or recipes where there is none yet."""
     q = request.args.get("q", "").strip()[:200]
     segments = list_segments(q)
-    counts: dict[int, Count] = {}
-    end = monotonic() + COUNTING_SECONDS
-    for segment in segments:
-        left_ms = int((end - monotonic()) * 1000)
-        if left_ms < 1:
-            break
-        counts[segment.id] = count_in_time(segment_query(segment.id), left_ms)
+    counts = _count([segment.id for segment in segments], COUNTING_SECONDS)
     return render_template(
         "segments/index.html",
         segments=segments,
         counts=counts,
+        uncounted=[segment.id for segment in segments if segment.id not in counts or not counts[segment.id].is_exact],
         words={segment.id: describe_segment(segment) for segment in segments},
         q=q,
         recipes=RECIPES,
@@ -70,11 +65,10 @@ def index() -> ResponseReturnValue:
     )
 
 
-@page.get("/<int:segment_id>/count")
-def count(segment_id: int) -> ResponseReturnValue:
-    """The count of one segment, for its place on a page."""
-    get_segment(segment_id)
-    return render_template("segments/_count.html", count=count_in_time(segment_query(segment_id), COUNT_WITHIN_MS))
+@page.get("/counts")
+def counts() -> ResponseReturnValue:
+    """The counts of some segments, each for its place on the page, in one answer."""
+    return render_template("segments/_counts.html", counts=_count(read_ids(request.args.getlist("of")), COUNT_SECONDS))
 
 
 @page.get("/<int:segment_id>")
@@ -202,3 +196,15 @@ def _given_rules() -> dict[str, Any] | None:
         return validate_rules(json.loads(request.args.get("rules", "")[:8000])).model_dump()
     except (ValueError, InputInvalid, RecursionError):
         return None
+
+
+def _count(segment_ids: Sequence[int], within_seconds: float) -> dict[int, Count]:
+    """The counts of as many segments as can be counted within the time."""
+    found: dict[int, Count] = {}
+    end = monotonic() + within_seconds
+    for segment_id in segment_ids:
+        left_ms = int((end - monotonic()) * 1000)
+        if left_ms < 1:
+            break
+        found[segment_id] = count_in_time(segment_query(segment_id), left_ms)
+    return found

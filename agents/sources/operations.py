@@ -156,7 +156,7 @@ def _preview(likeness: Likeness) -> dict[str, Any]:
     gone = second if kept is first else first
     refused = plan_merge(kept, gone).subscription in ("unsubscribed", "complained")
     return {
-        "contacts": f"#{first.id} and #{second.id}",
+        "contacts": f"#{kept.id} and #{gone.id}",
         "likelihood": likeness.confidence,
         "reason": "; ".join(likeness.reasons),
         "keep": f"#{kept.id}",

@@ -91,12 +91,12 @@ def _read_doubles(_brief: LookBrief) -> Context:
 
 def _complete_doubles(_brief: LookBrief, context: Context, answer: ReportAnswer) -> Report:
     rows = [
-        (one["contacts"], one["likelihood"], one["reason"], one["keep"], one["note"] or "–")
+        (one["contacts"], one["likelihood"], one["reason"].split("; ")[0], one["note"] or "–")
         for one in context.facts["pairs"]
     ]
     table = make_table(
         "Preview of merges",
-        ("Contacts", "Likely, %", "Why", "Keep", "Mind"),
+        ("Kept, and merged into it", "Likely, %", "Why", "Mind"),
         rows,
         numbers=(1,),
         empty="No two contacts look like one person.",

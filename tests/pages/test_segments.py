@@ -117,7 +117,8 @@ def test_a_segment_without_rules_is_kept_by_hand(app: Flask, sign_in: SignIn) ->
     segment = list_segments("friends")[0]
     add_to_segment(segment.id, [makers.make_contact().id], actor="Ada")
     assert "1 contact, as of" in client.get(f"/segments/{segment.id}").get_data(as_text=True)
-    assert client.get(f"/segments/{segment.id}/count").get_data(as_text=True).strip() == "1"
+    answer = client.get(f"/segments/counts?of={segment.id}&of=x&of=4711").get_data(as_text=True)
+    assert f'<span id="count-{segment.id}" hx-swap-oob="true">1</span>' in answer
     assert client.post(f"/segments/{segment.id}/archive").location == "/segments/"
     assert "Friends" not in client.get("/segments/").get_data(as_text=True).split("<table")[1]
 
