@@ -111,7 +111,7 @@ def _make(contacts: int) -> None:
     sum_cohorts(budget_seconds=SUM_SECONDS)
     db.session.execute(db.text("ANALYZE"))
     db.session.commit()
-    _say("runs of agents", add_agent_work(team, _tell_more))
+    _say("runs of agents", add_agent_work(team, segments["Newsletter readers"], _tell_more))
 
 
 def _add_segments(audiences: Sequence[Audience] = AUDIENCES) -> dict[str, int]:

@@ -31,7 +31,12 @@ BRIEFS: dict[str, dict[str, str]] = {
         "link": "https://lumen.example/shop/winter",
     },
     "creative_design.social_graphic": {"topic": "The winter blend is here"},
-    "email_crm.campaign": {"link": "https://lumen.example/shop"},
+    "email_crm.campaign": {
+        "goal": "Tell our readers about the winter blend and the tasting evening.",
+        "offer": "The winter blend is in the shop: Assam, Lapsang and orange peel\n"
+        "A tasting evening in the warehouse, 24 places",
+        "link": "https://lumen.example/shop",
+    },
     "advertising.media_plan": {"about": "Tea as a present"},
     "sales_enablement.one_pager": {"topic": "Tea for cafés"},
 }
@@ -69,21 +74,24 @@ SCHEDULES = {
 }
 
 
-def add_agent_work(team: Team, tell: Callable[[str], None]) -> int:
-    """Lets every agent do each of its tasks; commits each. How many runs there are. `tell` hears of each agent."""
-    made = 0
+def add_agent_work(team: Team, readers_id: int, tell: Callable[[str], None]) -> int:
+    """Lets every agent do each of its tasks; commits each. How many runs there are. `tell` hears of each agent.
+
+    `readers_id` is the segment to whom letters are written.
+    """
+    made, letter = 0, {"segment_id": str(readers_id)}
     for agent in AGENTS:
         person = team.operator if agent.role == "operator" else team.writer
         for task in agent.tasks:
-            _do(agent, task, person)
+            _do(agent, task, person, letter if task.key == "campaign" else {})
             made += 1
         tell(agent.label)
     return made
 
 
-def _do(agent: Agent, task: Task[Any, Any], person: Person) -> None:
+def _do(agent: Agent, task: Task[Any, Any], person: Person, more: dict[str, str]) -> None:
     key = f"{agent.key}.{task.key}"
-    values = {**(task.examples[0].values if task.examples else {}), **BRIEFS.get(key, {})}
+    values = {**(task.examples[0].values if task.examples else {}), **BRIEFS.get(key, {}), **more}
     run_id = start_run(agent, task, task.brief.model_validate(values), user_id=person.id, way="playbook").id
     carry_out_run(run_id)
     if key in DECIDED and (get_run(run_id).result or {}).get("proposed"):

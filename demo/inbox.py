@@ -51,6 +51,7 @@ def add_fair_import(team: Team) -> None:
         is_subscribing=True,
         statement="Signed up at our stand on paper",
         source="Tea fair 2026",
+        tags="tea fair",
         columns={0: "name", 1: "email", 2: "attribute"},
     )
     check_import(made.id, options)
