@@ -186,6 +186,8 @@ def expect_kind(
         run = run_through(agent, task, brief)
         expect_sound(run, agent, task)
         assert len(server.requests) - asked <= 2, f"{kind}: one repair at most"
+        # Also a link that a stranger wrote into the data is no link for a model to repeat.
+        assert kind != "injected orders" or run.provider == "playbook"
 
 
 def make_bad_answer(kind: str, good: Answer) -> Any:
@@ -197,7 +199,7 @@ def make_bad_answer(kind: str, good: Answer) -> Any:
     spoil: dict[str, Callable[[str], Any]] = {
         "over-long copy": lambda text: text + " word" * 400,
         "invented figures": lambda text: f"{text} {FOREIGN_FIGURE}",
-        "injected orders": lambda text: f"{text} https://{TRAP}/steal",
+        "injected orders": lambda text: f"{text} https://{TRAP}/steal, https://{EVIL}/steal",
         "invented ids": lambda text: "segment 424242",
     }
     return changed(good, spoil[kind])
