@@ -81,6 +81,11 @@ def is_running(data_dir: Path) -> bool:
     return (cluster / "PG_VERSION").exists() and _answers(_socket_place(cluster))
 
 
+def is_its_address(data_dir: Path, url: str | None) -> bool:
+    """Whether DATABASE_URL leads to this folder's PostgreSQL: none does, and so does what the supervisor hands on."""
+    return url is None or url == address(_socket_place(data_dir / "postgres"))
+
+
 def stop(data_dir: Path) -> None:
     """Stops the PostgreSQL of this data folder; does nothing when it does not run."""
     cluster = data_dir / "postgres"

@@ -74,8 +74,10 @@ def _tell_result(result: Mapping[str, Any]) -> str:
     if not result["actions"]:
         parts += [f"- {quote_words(str(step), 240)}" for step in result["fix_steps"][:3]]
     tests = [test for test in result["test_results"] if isinstance(test, dict)]
-    passed = sum(bool(test.get("passed")) for test in tests)
-    proof = f" {passed} of {len(tests)} tests passed." if tests else ""
+    after = [test for test in tests if not test.get("before_repair")]
+    failed_before = len([test for test in tests if test.get("before_repair") and not test.get("passed")])
+    proof = f" {sum(bool(test.get('passed')) for test in after)} of {len(after)} tests passed." if after else ""
+    proof += f" {failed_before} failed while the error was live." if failed_before else ""
     state = str(result["state"])
     parts.append(f"- **{_STATES.get(state, state.replace('_', ' '))}**.{proof}")
     return "\n".join([parts[0], "", *parts[1:]])

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from config import Settings
+from embedded_postgres import is_its_address
 
 UNKNOWN, NOTHING_WRONG = "unknown", "nothing-wrong"
 CONNECTION, AUTHENTICATION, TIMEOUT, RESOURCE = "connection", "authentication", "timeout", "resource"
@@ -131,7 +132,7 @@ class Surroundings:
         """What the settings say."""
         return cls(
             is_production=settings.is_production,
-            is_database_embedded=settings.database_url is None,
+            is_database_embedded=is_its_address(settings.lux_data_dir, settings.database_url),
             has_fallback_model=settings.openai_fallback_model is not None,
             has_key=settings.openai_api_key is not None,
             unit=settings.systemd_unit,

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 from flask import current_app
@@ -68,6 +69,16 @@ def ping_database(times: int = PINGS) -> Seen:
     except (psycopg.Error, SQLAlchemyError) as error:
         return Seen(False, f"{type(error).__name__}: {_first_line(error)}")
     return Seen(True, f"a new connection and {times} of {times} pings through the pool")
+
+
+def find_restart(since: datetime) -> TestResult | None:
+    """That the database was started after a moment, whoever did it; None when it runs from before."""
+    started = db.session.scalar(text("SELECT pg_postmaster_start_time()"))
+    db.session.rollback()
+    if started is None or started <= since:
+        return None
+    seen = f"it was started on {started:%d %b %Y at %H:%M:%S}"
+    return TestResult("dependency", "look when the database was started", "after the error began", seen, True)
 
 
 def is_schema_at_head() -> Seen:

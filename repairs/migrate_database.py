@@ -81,7 +81,7 @@ class MigrateDatabase(Repair):
 def _say_what_is_lost(missing: list[str]) -> str:
     """Why nothing is migrated, and what a person does instead. A migration brings columns, never what they held."""
     if not missing:
-        return "Every migration has run and nothing is missing: the name in the code is wrong."
+        return "Every migration has run and nothing is missing now. If it fails on, the name in the code is wrong."
     names = ", ".join(missing[:MOST_NAMED]) + (" and more" if len(missing) > MOST_NAMED else "")
     return (
         f"Every migration has run and {names} is missing all the same: a hand took it away, and what it held with it. "
@@ -93,7 +93,7 @@ def _say_what_is_lost(missing: list[str]) -> str:
 def _find_pg_dump(situation: Situation) -> str | None:
     """The embedded PostgreSQL's own, which fits its version; on a server the system's."""
     own = embedded_postgres.BIN / "pg_dump"
-    if situation.settings.database_url is None:
+    if embedded_postgres.is_its_address(situation.settings.lux_data_dir, situation.settings.database_url):
         return str(own) if own.exists() else None
     return shutil.which("pg_dump") or (str(own) if own.exists() else None)
 

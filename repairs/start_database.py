@@ -63,7 +63,7 @@ class StartDatabase(Repair):
 
 
 def _is_embedded(situation: Situation) -> bool:
-    return situation.settings.database_url is None
+    return embedded_postgres.is_its_address(situation.settings.lux_data_dir, situation.settings.database_url)
 
 
 REPAIR = StartDatabase()

@@ -22,7 +22,7 @@ from extensions import db
 from models import ErrorGroup, ErrorLog, RepairPlan
 from probes import watching
 from probes.base import TestResult
-from probes.dependencies import find_dependencies
+from probes.dependencies import find_dependencies, find_restart
 from probes.verdicts import VERIFYING
 from receipts.actors import Actor
 from receipts.fix_steps import Option, list_fix_steps, word_by_model
@@ -163,6 +163,9 @@ def _what_changed_by_itself(run: Run, group: ErrorGroup, baseline: Sequence[Test
     found = []
     if run.rescued is not None and run.rescued.result is not None and _is_of_database(group):
         found.append(run.rescued.result)
+    is_of_server = "database" in find_dependencies(group.error_type, "")
+    restarted = find_restart(group.first_seen) if is_of_server else None
+    found += [restarted] if restarted is not None else []
     current = error_logger().release_name
     if group.last_release and group.last_release != current:
         seen = f"the last error came of {group.last_release}, this is {current}"

@@ -24,7 +24,7 @@ from auto_repair_service import start_repair
 from config import load_settings
 from error_logger import error_logger
 from extensions import db
-from models import Contact, RepairReceipt
+from models import Contact, RepairReceipt, RepairVerification
 from repairs.dispose_pools import REPAIR as DISPOSE
 from tests import makers
 from tests.repair_scene import ADA, column_gone, newest_group, repair, state_of
@@ -85,6 +85,25 @@ def test_a_stopped_database_is_found_started_and_proved(own_lux: Flask, own: Fla
     started = next(receipt for receipt in receipts if receipt.repair == "start_database")
     assert started.kind == "action" and started.is_automatic and started.proof
     assert own.get("/contacts/").status_code == 200
+
+
+def test_a_database_that_somebody_else_has_started_is_proved_by_what_goes_well_since(
+    own_lux: Flask, own: FlaskClient
+) -> None:
+    assert own.get("/contacts/").status_code == 200
+    db.session.remove()
+    embedded_postgres.stop(folder_of(own_lux))
+    assert own.get("/contacts/").status_code == 503
+    embedded_postgres.ensure_running(folder_of(own_lux), durable=False)
+    db.engine.dispose()
+    group_id = newest_group()
+    result = repair(group_id)
+    assert result["diagnosis"]["rule"] == "database-down" and result["state"] == "verifying"
+    assert any(row["seen"].startswith("it was started on") for row in result["test_results"])
+    needed = db.session.scalars(select(RepairVerification.needed_successes)).one()
+    for _ in range(needed):
+        assert own.get("/contacts/").status_code == 200
+    assert repair(group_id)["state"] == "resolved_verified"
 
 
 def test_a_database_that_stays_down_is_never_called_repaired(own_lux: Flask, own: FlaskClient) -> None:
@@ -230,12 +249,8 @@ def test_what_came_while_the_database_was_away_is_brought_in_with_receipt_and_pr
     report = start_repair(actor=ADA).as_row()
     result = next(row for row in report["results"] if row["diagnosis"]["rule"] == "spool-waiting")
     (action,) = result["actions"]
-    assert (action["repair"], action["tier"], action["state"], action["automatic"]) == (
-        "drain_spools",
-        "A",
-        "done",
-        True,
-    )
+    did = (action["repair"], action["tier"], action["state"], action["automatic"])
+    assert did == ("drain_spools", "A", "done", True), result["test_results"]
     assert action["before"] == {"bodies": 6} and action["after"]["bodies"] == 0
     assert result["state"] == "resolved_verified" and result["resolved"] is True, result
     of_spool = [(row["before_repair"], row["passed"]) for row in result["test_results"] if row["key"] == "health:spool"]
