@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 from audience.intake import drain_spool
@@ -11,6 +12,7 @@ from probes.base import TestResult
 from repairs.base import FINAL, Outcome, Repair, Situation, checked
 
 WAIT_SECONDS = 10.0
+LOOK_SECONDS = 0.25
 
 
 class DrainSpools(Repair):
@@ -32,7 +34,11 @@ class DrainSpools(Repair):
 
     def run(self, situation: Situation) -> Outcome:
         before = {"bodies": intake_spool().count()}
-        moved = drain_spool()
+        moved, deadline = drain_spool(), time.monotonic() + WAIT_SECONDS
+        # For a moment after it has found the database away the intake asks for nothing.
+        while intake_spool().count() and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+            moved += drain_spool()
         is_flushed = error_logger().flush_now(WAIT_SECONDS)
         after = {"bodies": intake_spool().count(), "errors_flushed": is_flushed}
         return Outcome(f"{moved} webhook bodies were brought in.", before, after)
