@@ -96,7 +96,7 @@ def _complete_doubles(_brief: LookBrief, context: Context, answer: ReportAnswer)
     ]
     table = make_table(
         "Preview of merges",
-        ("Kept, and merged into it", "Likely, %", "Why", "Mind"),
+        ("Keep, merge", "Likely, %", "Why", "Mind"),
         rows,
         numbers=(1,),
         empty="No two contacts look like one person.",
