@@ -19,7 +19,7 @@ from lib.measured_texts import tell_measures
 from lib.networks import NETWORKS, get_network
 from lib.post_texts import read_tags
 from lib.row_ids import read_id, read_ids
-from models import POST_STATES, OutgoingWebhook, Post
+from models import POST_STATES, Asset, OutgoingWebhook, Post
 from pages.calendar import STATE_WORDS, USUAL_HOUR, read_hour, show_hour
 from publishing.deliveries import list_attempts, list_deliveries, publish_now, stop_publishing
 from publishing.overview import count_posts, list_posts
@@ -305,8 +305,15 @@ def _preview_of(values: Mapping[str, Any]) -> dict[str, Any]:
         "checks": check_post(whole),
         "measured": (measured := measure_post(whole)),
         "said": tell_measures([measured]),
-        "picture": asset_url(asset) if asset else None,
+        "picture": _small_picture(asset) if asset else None,
     }
+
+
+def _small_picture(asset: Asset) -> str:
+    """A light one for the preview: of a drawn picture its SVG, of an uploaded one what the library's grid shows."""
+    if asset.kind == "drawn":
+        return asset_url(asset, is_svg=True)
+    return url_for("library.thumbnail", asset_id=asset.id)
 
 
 def _deliveries_of(post: Post) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def test_a_picture_is_chosen_from_the_library_with_its_alt_text_and_taken_away(m
     assert (only(Post).asset_id, only(Post).alt) == (asset.id, asset.alt)
     page = soup(marketer.get(f"/calendar/posts/{post.id}"))
     assert page.select("[name=asset_id]")[0]["value"] == str(asset.id)
+    assert str(page.select(".post-preview__picture")[0]["src"]).endswith("/thumbnail"), "light, whatever was uploaded"
     assert page.select("#post-form button")[0]["value"] == "save", "Enter in a field saves"
     taken = {"network": "x", "text": "Tea is ready", "asset_id": asset.id, "alt": asset.alt, "then": "no_picture"}
     assert marketer.post(f"/calendar/posts/{post.id}", data=taken).status_code == 303
