@@ -6,9 +6,11 @@ import json
 import logging
 import queue
 import random
+import ssl
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ai.questions import ModelFailed, Question, Tally
@@ -142,8 +144,19 @@ def _make_client(settings: Settings, seconds: float) -> openai.OpenAI:
 
     timeout = openai.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
     return openai.OpenAI(
-        api_key=settings.openai_api_key, base_url=settings.openai_base_url, timeout=timeout, max_retries=0
-    )
+        api_key=settings.openai_api_key, base_url=settings.openai_base_url, timeout=timeout, max_retries=0,
+        http_client=openai.DefaultHttpxClient(verify=_authorities()),
+    )  # fmt: skip
+
+
+@cache
+def _authorities() -> ssl.SSLContext | bool:
+    """The certificates that this machine trusts, read once: that takes longer than all the rest of making a client.
+
+    A machine without any is left to those that the client brings along.
+    """
+    context = ssl.create_default_context()
+    return context if context.cert_store_stats()["x509_ca"] else True
 
 
 def _read(

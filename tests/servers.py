@@ -235,7 +235,15 @@ def end_group(process: subprocess.Popen[bytes] | None) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
     process.wait()
-    psutil.wait_procs(family, timeout=10)
+    wait_until(lambda: all(has_ended(member) for member in family), "what it started to end", 10)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process does and holds nothing any more; when somebody takes note of its end is another matter."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def free_port() -> int:

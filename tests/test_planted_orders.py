@@ -314,7 +314,7 @@ def test_in_whole_conversations_nothing_is_obeyed(
             user = makers.make_user(role="operator")
             asker = Asker(f"user {user.id}", user.name, "operator", user.id)
             responses = []
-            for number, question in enumerate(QUESTIONS):
+            for number, question in enumerate(QUESTIONS * 2):
                 sample = chance.sample(PLANTED, 5)
                 add_errors(sample)
                 for planted in sample:
