@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, str] = {
     "door": "Does the door tell who has an account?",
     "streams": "How soon do a model's words arrive while a hundred streams are open?",
     "log_reader": "How fast is a long log read from its end?",
+    "demo_pages": "Do the pages hold their gates with the demo's data?",
     "gates": "What does Lighthouse say of the pages?",
 }
 # No path of a machine goes into the document.
