@@ -62,7 +62,7 @@ def _signs_of_failing(proof: Proof) -> tuple[str, ...]:
         signs.append(f"{count} happened again since the change.")
     failed = [result for result in proof.symptom if not result.passed]
     if failed:
-        signs.append(f"The probe still fails: {failed[-1].seen}.")
+        signs.append(f"The probe still fails: {failed[-1].seen.rstrip('.')}.")
     broken = [result for result in proof.cause if not result.passed]
     if broken and not any(result.passed for result in proof.cause):
         signs.append(f"What was to be repaired is not: {broken[-1].seen}.")
