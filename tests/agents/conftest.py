@@ -12,6 +12,7 @@ from agents import get_agent
 from agents.base import Agent, Task
 from agents.tasks.campaign.brief import CampaignBrief
 from campaigns.brand import BrandLink, BrandValues, change_brand
+from error_logger import error_logger, listen
 from extensions import db
 from tests.fakes.openai_server import OpenAIServer
 
@@ -69,9 +70,12 @@ def shared_server(running_server: OpenAIServer) -> OpenAIServer:
 @pytest.fixture
 def shared_model_app(asking_app: Flask, empty_database: None) -> Iterator[Flask]:
     """The file's app, whose agents ask the file's server, on an empty database and without a brand."""
+    listen(asking_app)
     with asking_app.app_context():
         yield asking_app
         db.session.remove()
+        # What its models did wrong is written before the next test's database is emptied.
+        error_logger().flush_now(10)
 
 
 @pytest.fixture

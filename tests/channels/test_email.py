@@ -67,7 +67,7 @@ def test_messages_go_over_kept_connections(pipelining: bool) -> None:
     assert {outcome.state for outcome in outcomes} == {"sent"} and len(outcomes) == 50
     assert {outcome.key for outcome in outcomes} == set(range(1, 51))
     assert all(outcome.queue_id for outcome in outcomes)
-    assert server.connections == 3 and len(server.letters) == 50
+    assert server.connections <= 3 and len(server.letters) == 50
     assert server.letters[0].raw == CONTENT
 
 
