@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Flask
+from flask import Flask, Request
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
+from werkzeug.formparser import FormDataParser
 
 from lib.json_bodies import JsonBodies
 
@@ -28,10 +29,27 @@ class CookieSessions(SecureCookieSessionInterface):
         return made[1]
 
 
+class TextForms(FormDataParser):
+    """Forms without the one character that no person types and that PostgreSQL keeps in no text: NUL is left out."""
+
+    def parse(self, *arguments: Any, **options: Any) -> Any:
+        stream, form, files = super().parse(*arguments, **options)
+        if any("\0" in name or "\0" in value for name, value in form.items(multi=True)):
+            form = self.cls([(_text(name), _text(value)) for name, value in form.items(multi=True)])
+        return stream, form, files
+
+
+class WebRequest(Request):
+    """A request whose form is text."""
+
+    form_data_parser_class = TextForms
+
+
 class WebApp(Flask):
     """A Flask app without coroutines: none of its functions needs to be looked at for being one."""
 
     json_provider_class = JsonBodies
+    request_class = WebRequest
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -39,3 +57,7 @@ class WebApp(Flask):
 
     def ensure_sync(self, func: Function) -> Function:
         return func
+
+
+def _text(value: str) -> str:
+    return value.replace("\0", "")

@@ -13,6 +13,8 @@ import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 
+from lib.digests import is_same
+
 PREFIX = "whsec_"
 SECRET_BYTES = 32
 TOLERANCE_SECONDS = 300
@@ -50,7 +52,7 @@ def is_signed(secret: str, headers: Mapping[str, str], body: bytes, *, now: floa
         return False
     if abs(now - timestamp) > TOLERANCE_SECONDS:
         return False
-    return any(version == "v1" and hmac.compare_digest(value, expected) for version, _, value in given)
+    return any(version == "v1" and is_same(value, expected) for version, _, value in given)
 
 
 def _digest(secret: str, signed: bytes) -> bytes:

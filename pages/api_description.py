@@ -61,7 +61,7 @@ CALLS: dict[str, Call] = {
         refusals=(400, 413, 415, 422, 429, 503),
     ),
     "webhook.show_me": Call({200: (shapes.Connection,)}),
-    "diagnostics_api.errors": Call({200: (shapes.ErrorPage,)}, query=shapes.ErrorQuery, refusals=(422, 429)),
+    "diagnostics_api.errors": Call({200: (shapes.ErrorPage,)}, query=shapes.ErrorQuery, refusals=(400, 422, 429)),
     "diagnostics_api.health": Call({200: (shapes.Health,), 503: (shapes.Health,)}, media=(HEALTH,)),
     "auto_repair_api.start": Call(
         {200: (shapes.RepairReport,)}, takes=shapes.RepairStart, refusals=(400, 404, 409, 413, 422, 429)

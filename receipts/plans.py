@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from sqlalchemy import delete, func, select, text
 
 from errors import Conflict, NotFound
 from extensions import db
+from lib.digests import is_same
 from models import ErrorGroup, RepairPlan, RepairStep, RepairVerification
 from receipts.actors import Actor
 
@@ -128,9 +128,7 @@ def list_system_plans() -> list[RepairPlan]:
 
 def find_step_by_digest(plan_id: int, digest: str) -> RepairStep | None:
     """The step of a plan whose dry run has that hash."""
-    return next(
-        (step for step in list_steps(plan_id) if step.digest and hmac.compare_digest(step.digest, digest)), None
-    )
+    return next((step for step in list_steps(plan_id) if step.digest and is_same(digest, step.digest)), None)
 
 
 def expect_approvable(step: RepairStep, digest: str, digest_now: str) -> None:
@@ -141,9 +139,9 @@ def expect_approvable(step: RepairStep, digest: str, digest_now: str) -> None:
         raise Conflict("There is no dry run to approve yet.")
     if datetime.now(UTC) - step.dry_run_at > APPROVAL_HOLDS:
         raise Conflict("This dry run is older than 15 minutes. Make a new one and look at it again.")
-    if not hmac.compare_digest(step.digest, digest):
+    if not is_same(digest, step.digest):
         raise Conflict("This approval is for another dry run. Look at the one of now.")
-    if not hmac.compare_digest(step.digest, digest_now):
+    if not is_same(digest_now, step.digest):
         raise Conflict("What the repair would do has changed since this dry run. Make a new one and look at it again.")
 
 

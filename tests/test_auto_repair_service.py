@@ -342,9 +342,10 @@ def test_a_person_approves_exactly_what_they_saw_and_it_is_done_proved_and_undon
         undo(noisy.id, ADA)
 
 
-def test_an_approval_of_another_text_is_refused(noisy: RepairStep) -> None:
+@pytest.mark.parametrize("digest", ["0" * 64, "", "§" * 64, "\ud800"])
+def test_an_approval_of_another_text_is_refused(noisy: RepairStep, digest: str) -> None:
     with pytest.raises(Conflict, match="No step"):
-        approve_step(noisy.plan_id, "0" * 64, ADA)
+        approve_step(noisy.plan_id, digest, ADA)
     assert db.session.scalars(select(ErrorGroup.is_noise)).one() is False
 
 

@@ -33,3 +33,13 @@ def test_a_cookie_signed_before_a_rotation_is_read_and_one_of_a_dropped_key_is_n
 def test_without_a_key_there_is_no_session() -> None:
     app = WebApp("web_app")
     assert app.session_interface.get_signing_serializer(app) is None
+
+
+def test_a_form_has_no_nul_and_loses_nothing_else() -> None:
+    app = make_app("key")
+    for content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        data = {"na\0me": ["A\0nn", "Bo", "\0"], "other": "§ \x01"}
+        with app.test_request_context("/", method="POST", data=data, content_type=content_type) as context:
+            form = context.request.form
+            assert form.getlist("name") == ["Ann", "Bo", ""], content_type
+            assert form["other"] == "§ \x01", content_type

@@ -30,6 +30,7 @@ def test_a_changed_body_an_old_timestamp_and_another_secret_are_not_believed() -
     assert not is_signed(OTHER, headers, BODY, now=AT)
     assert not is_signed(SECRET, {**headers, "webhook-id": "msg_2"}, BODY, now=AT)
     assert not is_signed(SECRET, {}, BODY, now=AT)
+    assert not is_signed(SECRET, {**headers, "webhook-signature": "v1,überschrieben"}, BODY, now=AT)
 
 
 def test_secrets_and_ids_are_new_each_time() -> None:
