@@ -1,4 +1,4 @@
-"""Flask as LUX uses it: without asking on each request what is always the same here."""
+"""Flask as LUX uses it: its forms are text, and no request asks again for what is always the same here."""
 
 from __future__ import annotations
 

@@ -62,14 +62,18 @@ class Complaints:
         return [text for text in self.found if not any(allowed in text for allowed in self.allowed)]
 
 
+def find_chromium() -> str:
+    """Chromium without its own windows and menus, which nobody sees here: half the work for each page. Or with them."""
+    program = shutil.which("chromium-headless-shell") or shutil.which("chromium") or shutil.which("chromium-browser")
+    assert program, "Browser tests need Chromium: apt install chromium-headless-shell"
+    return program
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for the whole run of the suite."""
-    # The same Chromium without its own windows and menus, which nobody sees here: half the work for each page.
-    program = shutil.which("chromium-headless-shell") or shutil.which("chromium") or shutil.which("chromium-browser")
-    assert program, "Browser tests need Chromium: apt install chromium-headless-shell"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         yield browser
         browser.close()
 

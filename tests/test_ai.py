@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +19,7 @@ from extensions import db
 from lib.model_prices import price
 from models import AiCall
 from tests.fakes.openai_server import OpenAIServer
+from tests.servers import ROOT
 
 SCHEMA = {
     "type": "object",
@@ -299,3 +302,9 @@ def test_the_key_never_reaches_the_log_or_the_record(
     ai.ask(make_question())
     assert server.key not in caplog.text
     assert all(server.key not in str(call.error) for call in list_calls())
+
+
+def test_a_start_does_not_load_the_client() -> None:
+    """It takes a fifth of a start and 14 MB, and a LUX without a key never needs it."""
+    command = [sys.executable, "-c", "import app, sys; sys.exit('openai' in sys.modules)"]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0

@@ -37,7 +37,6 @@ def test_an_order_in_the_data_is_told_to_the_reader(app: Flask) -> None:
     agent, task = find_task("email_crm.list_health")
     run = run_through(agent, task, brief_of(task), "playbook")
     assert "orders" in (run.result or {})["flags"]
-    assert ORDER
 
 
 def test_an_address_in_a_comment_is_never_repeated_in_public(

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import Browser
 
-from tests.gates.scene import Scene
+from tests.gates.scene import SETTINGS, Scene, make_full
 from tests.gates.visits import Visit, visit
+from tests.servers import running_lux
+
+
+@pytest.fixture(scope="module")
+def scene(database_url: str) -> Iterator[Scene]:
+    """A LUX at work."""
+    with running_lux(database_url, **SETTINGS) as lux:
+        yield make_full(lux)
 
 
 @pytest.fixture(scope="class")

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import makers
 from tests.browser import Complaints
-from tests.gates.scene import SETTINGS, Scene, make_full
+from tests.gates.scene import Scene
 from tests.gates.visits import Visit, examine, list_violations, look, open_context, settle
-from tests.servers import running_lux
-
-
-@pytest.fixture(scope="module")
-def scene(database_url: str) -> Iterator[Scene]:
-    """A LUX at work."""
-    with running_lux(database_url, **SETTINGS) as lux:
-        yield make_full(lux)
-
 
 # Pages as they look after something went wrong: address, what is filled in, the words that then show.
 MISTAKES: list[tuple[str, dict[str, str], str]] = [
