@@ -20,6 +20,8 @@ from models import JobRun, ProcessHeartbeat
 LONGEST_ERROR = 300
 # What the clock's leader holds: "LUX" in hexadecimal, and the clock.
 CLOCK_LOCK = (0x4C5558, 1)
+# The leader shows itself every few seconds; who has not for so long leads no more.
+LEADER_SECONDS = 30
 
 
 def process_name() -> str:
@@ -53,6 +55,11 @@ def list_heartbeats(kind: str, within_seconds: int = 60) -> list[ProcessHeartbea
     since = func.now() - timedelta(seconds=within_seconds)
     wanted = ProcessHeartbeat.kind == kind, ProcessHeartbeat.seen_at > since
     return list(db.session.scalars(select(ProcessHeartbeat).where(*wanted).order_by(ProcessHeartbeat.seen_at.desc())))
+
+
+def list_leaders() -> list[ProcessHeartbeat]:
+    """Who leads the clock: one, or nobody."""
+    return list_heartbeats("clock", LEADER_SECONDS)
 
 
 def start_run(job: str, slot: datetime, process: str) -> int | None:

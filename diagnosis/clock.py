@@ -119,7 +119,7 @@ JOB_FAILED = Rule(
     row="40, neighbour",
     class_=CODE,
     cause="A job of the clock ended with an error; its error group says which.",
-    find=finds(Sign(sources=("health",), words=words(r"^health clock \w+: Last run failed"))),
+    find=finds(Sign(sources=("health",), words=words(r"^health jobs \w+: Last run failed"))),
     repairs=(RETRY_JOB,),
     advice=("Look at the job's error group; a job that is marked idempotent may be tried again.",),
     gravity=0,

@@ -22,6 +22,7 @@ CHECKS: list[Check] = [
     Check("queue", "Queue", checks.check_queue),
     Check("worker", "Worker", checks.check_worker),
     Check("clock", "Clock", checks.check_clock),
+    Check("jobs", "Timed jobs", checks.check_jobs),
     Check("mail_server", "Mail server", slow_checks.check_mail_server, is_slow=True),
     Check("bounce_mailbox", "Bounce mailbox", slow_checks.check_bounce_mailbox, is_slow=True),
     Check("complaints", "Complaints", checks.check_complaints),

@@ -8,8 +8,6 @@ from typing import Any
 
 import processes
 
-LEADER_SECONDS = 30
-
 
 @dataclass(frozen=True)
 class JobState:
@@ -37,7 +35,7 @@ class JobState:
 
 def list_jobs() -> list[JobState]:
     """Every job that the leader has or that ever ran, by name."""
-    leaders = processes.list_heartbeats("clock", LEADER_SECONDS)
+    leaders = processes.list_leaders()
     detail: dict[str, Any] = leaders[0].detail if leaders else {}
     following, due, runs = detail.get("next", {}), detail.get("due", {}), processes.list_last_runs()
     jobs = []

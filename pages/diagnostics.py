@@ -12,7 +12,7 @@ from flask_login import current_user
 
 from diagnostics.alerts import list_spiking
 from diagnostics.health import check_health
-from diagnostics.jobs import LEADER_SECONDS, list_jobs
+from diagnostics.jobs import list_jobs
 from error_groups import (
     GroupFilter,
     get_group,
@@ -27,7 +27,7 @@ from lib.charts import Series, bar_chart, sparkline_path
 from lib.release import release_name
 from models import ERROR_STATES, SEVERITIES, ErrorGroup
 from pages.repairs import read_card
-from processes import list_heartbeats
+from processes import list_leaders
 from receipts.reports import read_notes
 
 page = Blueprint("diagnostics", __name__)
@@ -80,7 +80,7 @@ def health() -> str:
 @page.get("/jobs")
 def jobs() -> str:
     """The clock's jobs: when each ran last, how it ended, when it runs next."""
-    leaders = list_heartbeats("clock", LEADER_SECONDS)
+    leaders = list_leaders()
     leader = leaders[0].detail.get("process") if leaders else None
     return render_template("diagnostics/jobs.html", jobs=list_jobs(), leader=leader, words=RUN)
 

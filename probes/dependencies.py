@@ -30,8 +30,6 @@ PINGS = 20
 CONNECT_SECONDS = 3
 MODEL_SECONDS = 8.0
 SAMPLE_BYTES = 65_536
-# A leader shows itself every fifteen seconds.
-LEADER_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -153,8 +151,8 @@ def write_sample() -> Seen:
 
 def is_clock_led() -> Seen:
     """Whether one process leads the clock."""
-    leaders = processes.list_heartbeats("clock", LEADER_SECONDS)
-    return Seen(bool(leaders), "it is led" if leaders else f"nobody has led it for {LEADER_SECONDS} s")
+    leaders = processes.list_leaders()
+    return Seen(bool(leaders), "it is led" if leaders else f"nobody has led it for {processes.LEADER_SECONDS} s")
 
 
 def is_worker_alive() -> Seen:

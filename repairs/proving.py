@@ -34,6 +34,11 @@ def look_again(verification: RepairVerification, actor: Actor) -> list[TestResul
     group = db.session.get_one(ErrorGroup, verification.group_id)
     plan = get_plan(verification.plan_id)
     verdict, results = watching.look(verification, group, plan)
+    db.session.refresh(verification, ["state"], with_for_update=True)
+    if verification.state != "open":
+        # The clock and a run may look at the same time: who settles first has settled.
+        db.session.rollback()
+        return results
     _settle(plan, group, verification, verdict, results, actor)
     return results
 

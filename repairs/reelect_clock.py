@@ -10,7 +10,6 @@ from sqlalchemy import text
 import processes
 from extensions import db
 from probes.base import TestResult
-from probes.dependencies import LEADER_SECONDS
 from repairs.base import FINAL, Outcome, Repair, RepairFailed, Situation, checked
 
 TAKE_OVER_SECONDS = 20.0
@@ -35,7 +34,7 @@ class ReelectClock(Repair):
 
     def find_obstacle(self, situation: Situation) -> str | None:
         holders = self._holders()
-        leaders = processes.list_heartbeats("clock", LEADER_SECONDS)
+        leaders = processes.list_leaders()
         db.session.rollback()
         if not holders:
             return "Nobody holds the clock's lock: a web process takes it by itself. Is one running?"
@@ -63,7 +62,7 @@ class ReelectClock(Repair):
         while time.monotonic() < deadline and not (new and is_led):
             new = [pid for pid, _ in self._holders() if pid not in before]
             # Whoever takes over shows itself a moment later.
-            is_led = bool(processes.list_heartbeats("clock", LEADER_SECONDS))
+            is_led = bool(processes.list_leaders())
             db.session.rollback()
             time.sleep(0.5)
         is_well = bool(new) and is_led

@@ -44,6 +44,7 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "queue": ("campaigns.index",),
     "worker": ("campaigns.index",),
     "clock": ("diagnostics.jobs",),
+    "jobs": ("diagnostics.jobs",),
     "mail_server": ("campaigns.index", "channels.index"),
     "model": ("agents.index",),
     "circuit": ("agents.index",),

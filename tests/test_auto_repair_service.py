@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import TextClause, delete, func, select, text, update
 
 from auto_repair_service import (
     Actor,
@@ -37,6 +38,7 @@ from receipts.actors import CLOCK
 from repairs import find_repair, treating
 from repairs.base import Outcome, Repair, Situation
 from tests.repair_scene import ADA, column_gone, fail_at, forget_log, newest_group, repair, state_of
+from tests.servers import wait_until
 
 SignIn = Callable[..., FlaskClient]
 
@@ -187,6 +189,39 @@ def test_an_error_that_happened_once_and_cannot_be_shown_again_is_watched_and_en
     newest_group()
     verify_open()
     assert state_of(group_id) == "regressed"
+
+
+def _ask_anew(query: TextClause) -> Any:
+    """The answer of a session of its own: within a transaction PostgreSQL shows everybody's deeds as they were."""
+    with db.engine.connect() as connection:
+        return connection.scalar(query)
+
+
+def test_two_that_look_at_the_same_time_settle_once(app: Flask) -> None:
+    error_logger().capture(psycopg_undefined_column(), place="POST /contacts/new")
+    group_id = newest_group()
+    db.session.execute(update(ErrorGroup).values(last_release="0.0.9"))
+    db.session.commit()
+    assert repair(group_id)["state"] == "verifying"
+    db.session.execute(update(RepairVerification).values(due_at=datetime.now(UTC) - timedelta(seconds=1)))
+    db.session.commit()
+
+    def look() -> None:
+        with app.app_context():
+            verify_open()
+            db.session.remove()
+
+    with ThreadPoolExecutor(2) as threads, db.engine.connect() as holder:
+        holder.execute(select(RepairVerification.id).with_for_update())
+        looks = [threads.submit(look) for _ in range(2)]
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'verifications'")
+        wait_until(lambda: _ask_anew(waiting) == 2, "both to have looked and to want to write")
+        holder.rollback()
+        for one in looks:
+            one.result(timeout=60)
+    assert state_of(group_id) == "quiet_unverified"
+    kinds = db.session.scalars(select(RepairReceipt.kind).where(RepairReceipt.group_id == group_id)).all()
+    assert kinds.count("verification") == 1
 
 
 def test_what_a_restart_cut_off_between_check_and_proof_is_proved_later(app: Flask, sign_in: SignIn) -> None:

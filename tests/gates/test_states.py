@@ -112,6 +112,8 @@ def test_the_core_tasks_can_be_done_by_the_keyboard_alone(
     page.keyboard.type(makers.PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="Dashboard")).to_be_visible()
+    # The shell hears keys once its script runs, which may be after the heading stands.
+    page.wait_for_load_state()
     page.keyboard.press("Control+k")
     page.get_by_role("combobox", name="Go to").wait_for()
     page.keyboard.type("contacts")

@@ -22,6 +22,7 @@ from auto_repair_service import start_repair
 from campaigns.launching import launch_campaign, start_campaign
 from campaigns.recovery import count_stale_claims
 from config import current_settings
+from diagnostics.checks import check_jobs
 from diagnostics.log_import import import_logs
 from error_logger import error_logger
 from extensions import db
@@ -102,8 +103,12 @@ def test_a_leader_that_does_not_move_loses_the_clock_and_another_process_takes_i
         leader = _leader_of(lux)
         leader.send_signal(signal.SIGSTOP)
         try:
-            # As if it had stood still for a minute: it cannot show itself any more.
+            # As if it had stood still for a minute, in the middle of a job: it cannot show itself any more.
             with lux.connect() as connection:
+                connection.execute(
+                    "INSERT INTO job_runs (job, slot, process) SELECT 'brew_tea', now(), detail->>'process'"
+                    " FROM process_heartbeats WHERE kind = 'clock'"
+                )
                 connection.execute(
                     "UPDATE process_heartbeats SET seen_at = seen_at - interval '1 min' WHERE kind = 'clock'"
                 )
@@ -115,7 +120,9 @@ def test_a_leader_that_does_not_move_loses_the_clock_and_another_process_takes_i
                 leader.send_signal(signal.SIGCONT)
         result = next(row for row in report["results"] if row["diagnosis"]["rule"] == "clock-without-leader")
         assert result["actions"][0]["repair"] == "reelect_clock" and result["actions"][0]["state"] == "done"
-        assert result["state"] == "resolved_verified" and result["resolved"] is True
+        assert result["state"] == "resolved_verified" and result["resolved"] is True, result
+        # The job that it was in is lost, and said so by a check of its own.
+        assert check_jobs().text == "Last run failed: brew_tea."
         receipts = db.session.scalars(select(RepairReceipt.kind).order_by(RepairReceipt.id)).all()
         assert receipts == ["action", "verification"]
         db.session.remove()
