@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+
+from tests.servers import PATIENCE_SECONDS
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -72,6 +74,7 @@ def find_chromium() -> str:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for the whole run of the suite."""
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         yield browser
@@ -102,7 +105,7 @@ def open_browser(chromium: Browser, complaints: Complaints) -> Iterator[Callable
         )
         contexts.append(context)
         complaints.watch(context, base_url)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         return context.new_page()
 
     yield open_window

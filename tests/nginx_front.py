@@ -99,7 +99,7 @@ class Front:
 
     def wait_for_line(self, log: Path, part: str) -> None:
         """Waits until a log has a line with these words."""
-        wait_until(lambda: part in log.read_text(errors="replace"), f"{part!r} in {log.name}", 20)
+        wait_until(lambda: part in log.read_text(errors="replace"), f"{part!r} in {log.name}")
 
 
 @contextlib.contextmanager
@@ -125,7 +125,7 @@ def running_front(folder: Path) -> Iterator[Front]:
     )
     front = Front(folder, port)
     try:
-        wait_until(lambda: _answers(front), "nginx and gunicorn to answer", 30)
+        wait_until(lambda: _answers(front), "nginx and gunicorn to answer")
         yield front
     finally:
         end_group(nginx)

@@ -56,7 +56,7 @@ def running_site(folder: Path, start_lux: Callable[..., Lux], **settings: str) -
     nginx = subprocess.Popen(words)
     site = Site(port, folder, lux)
     try:
-        wait_until(lambda: _answers(site), "the site to answer", 20)
+        wait_until(lambda: _answers(site), "the site to answer")
         yield site
     finally:
         end_group(nginx)

@@ -31,7 +31,8 @@ from config import child_environment, load_settings
 from error_logger import stop_listening
 
 ROOT = Path(__file__).resolve().parent.parent
-READY_TIMEOUT_SECONDS = 60
+# How long a test waits for what must come; no measure of speed, for the machine may be busy with others.
+PATIENCE_SECONDS = 120
 APPLICATION = "app:create_app()"
 TEMPLATE = "lux_template"
 
@@ -84,14 +85,14 @@ class Lux:
         """Starts gunicorn and waits until it answers; `before` are words that stand before its command."""
         gunicorn = [*before, sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", application]
         self.web = self._start("web", gunicorn)
-        wait_until(self._answers, f"the web process to answer (see {self.logs['web']})", READY_TIMEOUT_SECONDS)
+        wait_until(self._answers, f"the web process to answer (see {self.logs['web']})")
 
     def start_worker(self) -> None:
         """Starts the worker and waits until it shows itself."""
         self.worker = self._start("worker", [sys.executable, "-m", "flask", "--app", "app", "lux", "work"])
         name = f"%:{self.worker.pid}"
         where = f"kind = 'worker' AND name LIKE '{name}'"
-        wait_until(lambda: self.count("process_heartbeats", where) == 1, "the worker to show itself", 60)
+        wait_until(lambda: self.count("process_heartbeats", where) == 1, "the worker to show itself")
 
     def list_web_processes(self) -> list[psutil.Process]:
         """gunicorn's children: the processes that serve."""
@@ -171,7 +172,7 @@ def running_lux(
         for process in (lux.web, lux.worker):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 if process is not None:
-                    process.wait(timeout=10)
+                    process.wait(timeout=60)
             end_group(process)
         for app in lux.apps:
             # Its database goes: what this process logs from now on is for another app to hear.
@@ -199,7 +200,7 @@ def make_database(server_url: str) -> str:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (TEMPLATE,)).fetchone():
             connection.execute(f"CREATE DATABASE {TEMPLATE}")
         schema.migrate(with_database(server_url, TEMPLATE))
-        wait_until(lambda: not is_in_use(connection, TEMPLATE), "the template to be left alone", 20)
+        wait_until(lambda: not is_in_use(connection, TEMPLATE), "the template to be left alone")
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
     return with_database(server_url, name)
 
@@ -235,7 +236,7 @@ def end_group(process: subprocess.Popen[bytes] | None) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
     process.wait()
-    wait_until(lambda: all(has_ended(member) for member in family), "what it started to end", 10)
+    wait_until(lambda: all(has_ended(member) for member in family), "what it started to end")
 
 
 def has_ended(process: psutil.Process) -> bool:
@@ -253,7 +254,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(is_true: Callable[[], object], what: str, timeout_seconds: float = 30) -> None:
+def wait_until(is_true: Callable[[], object], what: str, timeout_seconds: float = PATIENCE_SECONDS) -> None:
     """Waits for something to become true; says what it waited for when it does not."""
     deadline = time.monotonic() + timeout_seconds
     while not is_true():

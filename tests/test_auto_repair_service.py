@@ -214,7 +214,9 @@ def test_two_that_look_at_the_same_time_settle_once(app: Flask) -> None:
     with ThreadPoolExecutor(2) as threads, db.engine.connect() as holder:
         holder.execute(select(RepairVerification.id).with_for_update())
         looks = [threads.submit(look) for _ in range(2)]
-        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'verifications'")
+        waiting = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'verifications'"
+        )
         wait_until(lambda: _ask_anew(waiting) == 2, "both to have looked and to want to write")
         holder.rollback()
         for one in looks:

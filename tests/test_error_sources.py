@@ -55,7 +55,7 @@ def test_a_task_that_fails_is_captured_with_its_name(start_lux: Callable[..., Lu
         defer(db.session, "import_contacts", import_id="not a number")
         db.session.commit()
         db.engine.dispose()
-    wait_until(lambda: lux.count("error_groups", "place = 'task import_contacts'") == 1, "the task's error", 30)
+    wait_until(lambda: lux.count("error_groups", "place = 'task import_contacts'") == 1, "the task's error")
     with lux.connect() as connection:
         ((stack,),) = connection.execute("SELECT error_stack FROM error_log LIMIT 1").fetchall()
     assert "run_import" in stack
@@ -65,7 +65,7 @@ def test_a_job_of_the_clock_that_fails_is_captured_with_its_name(start_lux: Call
     lux = start_lux()
     with lux.connect() as connection:
         connection.execute("ALTER TABLE log_positions RENAME TO mislaid")
-    wait_until(lambda: lux.count("error_groups", "place = 'job import_logs'") == 1, "the job's error", 40)
+    wait_until(lambda: lux.count("error_groups", "place = 'job import_logs'") == 1, "the job's error")
     assert lux.count("job_runs", "job = 'import_logs' AND state = 'failed'") >= 1
 
 

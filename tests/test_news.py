@@ -16,7 +16,7 @@ def tell(topic: str) -> None:
 
 
 def listen(listener: Listener) -> None:
-    wait_until(lambda: listener.is_live, "the listener", 20)
+    wait_until(lambda: listener.is_live, "the listener")
 
 
 def test_who_waits_wakes_when_the_transaction_is_committed_and_not_before(app: Flask) -> None:
@@ -40,7 +40,7 @@ def test_without_a_listener_who_waits_looks_often_and_the_listener_comes_back(ap
         with psycopg.connect(database_url, autocommit=True) as connection:
             ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lux news'"
             connection.execute(ended)
-        wait_until(lambda: not listener.is_live, "the end of the listener", 10)
+        wait_until(lambda: not listener.is_live, "the end of the listener")
         assert not waiter.wait(), "it returns by itself"
         listen(listener)
         tell("run 7")

@@ -103,7 +103,7 @@ def sinks(start_lux: Callable[..., Lux]) -> Sinks:
         spool = "".join(path.read_text() for path in (lux.data_dir / "spool" / "errors").glob("*.jsonl"))
         assert spool.count("\n") >= 20
         connection.execute("ROLLBACK")
-    wait_until(lambda: not list((lux.data_dir / "spool" / "errors").glob("*.jsonl")), "an empty spool", 60)
+    wait_until(lambda: not list((lux.data_dir / "spool" / "errors").glob("*.jsonl")), "an empty spool")
     with lux.connect() as connection:
         row = connection.execute("SELECT sum(count)::int FROM error_groups").fetchone()
     assert row is not None and row[0] >= 20 + len(STATEMENTS)

@@ -72,7 +72,7 @@ def find_leader(lux: Lux, other_than: int = 0) -> psutil.Process:
             found.append(leader)
         return bool(found)
 
-    wait_until(look, "a process to lead the clock", 15)
+    wait_until(look, "a process to lead the clock")
     return found[0]
 
 
@@ -90,7 +90,7 @@ def test_four_web_processes_have_one_clock_and_hand_it_on_however_often_its_lead
     gone, killed = 0, 0
     for number in range(12):
         leader = find_leader(lux, other_than=gone)
-        wait_until(lambda: len(list_standing_by(lux)) >= 2, "another process that can lead", 60)
+        wait_until(lambda: len(list_standing_by(lux)) >= 2, "another process that can lead")
         if number % 6 == 5:
             # Its connection is cut: the process lives on, and may lead again.
             cut_clock(lux)
@@ -128,7 +128,7 @@ def test_a_leader_whose_connection_is_cut_gives_way_and_no_slot_runs_twice(app: 
                 " AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')"
             )
             before = len(ran)
-        wait_until(lambda: len(ran) >= before + 3, "runs after the cut", 20)
+        wait_until(lambda: len(ran) >= before + 3, "runs after the cut")
         assert sum(clock.is_leader for clock in clocks) == 1
     finally:
         for clock in clocks:
@@ -144,7 +144,7 @@ def test_a_clock_that_stops_lets_another_lead_at_once(app: Flask) -> None:
     wait_until(lambda: first.is_leader, "the first to lead")
     second.start()
     first.stop()
-    wait_until(lambda: second.is_leader, "the second to lead", 15)
+    wait_until(lambda: second.is_leader, "the second to lead")
     second.stop()
     assert not first.is_leader
 

@@ -125,7 +125,7 @@ def start() -> Iterator[Start]:
     for run in runs:
         if run.process.poll() is None:
             run.process.terminate()
-            run.process.wait(timeout=30)
+            run.process.wait(timeout=60)
     for run in runs:
         embedded_postgres.stop(run.folder)
         for process in run.family():
@@ -170,7 +170,7 @@ def test_it_comes_up_shows_the_owners_link_and_ends_whole_at_ctrl_c(start: Start
     assert run.answers("/readyz")
     assert run.answers(link[link.index("/first-start/") :])
     run.process.send_signal(signal.SIGINT)
-    assert run.process.wait(timeout=30) == 0
+    assert run.process.wait(timeout=60) == 0
     assert run.family() == []
     assert run.wait_for("stopped") == "LUX has stopped."
 
@@ -179,7 +179,7 @@ def test_it_comes_up_shows_the_owners_link_and_ends_whole_at_ctrl_c(start: Start
 def test_it_leaves_no_process_behind_when_it_is_ended(running: Run, number: signal.Signals) -> None:
     assert len(running.family()) > 5
     running.process.send_signal(number)
-    assert running.process.wait(timeout=30) == 0
+    assert running.process.wait(timeout=60) == 0
     assert running.family() == []
 
 
@@ -212,7 +212,7 @@ def test_it_ends_when_its_terminal_is_closed() -> None:
         os.close(terminal)
     run = Run(folder, 0, subprocess.Popen(["true"]))
     os.waitpid(pid, 0)
-    wait_until(lambda: run.family() == [], "every process to end", 30)
+    wait_until(lambda: run.family() == [], "every process to end")
     shutil.rmtree(folder)
 
 
@@ -292,6 +292,6 @@ def test_it_runs_on_a_given_database_and_leaves_it_running(database_url: str, st
     run.wait_for("LUX runs at")
     assert not (run.folder / "postgres").exists()
     run.process.terminate()
-    assert run.process.wait(timeout=30) == 0
+    assert run.process.wait(timeout=60) == 0
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)

@@ -150,7 +150,7 @@ def draft_with_agent(page: Page, *, by_playbook: bool) -> None:
     page.locator("[name=segment_id]").select_option(label="Subscribed readers" if by_playbook else "Newsletter")
     page.locator("[name=link]").fill("https://shop.lumen.example/spring")
     page.get_by_role("button", name="Without the model" if by_playbook else "Generate", exact=True).click()
-    expect(page.get_by_role("button", name="Send for approval")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Send for approval")).to_be_visible()
     if by_playbook:
         expect(page.get_by_text("Drafted from a playbook").first).to_be_visible()
     else:
@@ -181,7 +181,7 @@ def finish_campaign(page: Page) -> int:
 def send_test(page: Page, mail_server: SmtpServer) -> None:
     page.get_by_label("Send a test to").fill("ada@lumen.example")
     page.get_by_role("button", name="Send the test").click()
-    wait_until(lambda: mail_server.letters, "the test message", 20)
+    wait_until(lambda: mail_server.letters, "the test message")
     assert mail_server.letters[0].recipient == "ada@lumen.example"
 
 
@@ -195,7 +195,7 @@ def launch(page: Page, lux: Lux, campaign_id: int) -> None:
             page.get_by_role("button", name="Take it back").click()
             expect(page.get_by_role("button", name="Take it back")).to_have_count(0)
     where = f"id = {campaign_id} AND state = 'finished'"
-    wait_until(lambda: lux.count("campaigns", where) == 1, "the campaign to be finished", 120)
+    wait_until(lambda: lux.count("campaigns", where) == 1, "the campaign to be finished")
     assert lux.count("messages", "state = 'sent'") == lux.count("messages") > 3
 
 

@@ -71,7 +71,7 @@ def test_a_worker_carries_a_task_out_and_ends_when_asked(start_lux: Callable[...
     wait_until(lambda: jobs_of(lux) == [], "the task to be done")
     assert lux.worker is not None
     lux.worker.terminate()
-    assert lux.worker.wait(timeout=10) == 0
+    assert lux.worker.wait(timeout=60) == 0
 
 
 def test_a_task_whose_worker_was_killed_is_put_back_and_done_by_the_next(start_lux: Callable[..., Lux]) -> None:
@@ -85,7 +85,7 @@ def test_a_task_whose_worker_was_killed_is_put_back_and_done_by_the_next(start_l
         lux.kill_worker()
         assert jobs_of(lux) == [("forget_old_records", "doing", 0)]
         lux.start_worker()
-        wait_until(lambda: jobs_of(lux) == [("forget_old_records", "doing", 1)], "the task to be taken over", 15)
+        wait_until(lambda: jobs_of(lux) == [("forget_old_records", "doing", 1)], "the task to be taken over")
         connection.execute("ROLLBACK")
     wait_until(lambda: jobs_of(lux) == [], "the task to be done")
 
@@ -117,7 +117,7 @@ def test_a_living_workers_tasks_are_left_alone(start_lux: Callable[..., Lux]) ->
     for process in (first, second):
         assert process is not None
         process.terminate()
-        assert process.wait(timeout=15) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_a_worker_without_its_database_ends_with_one_line(start_lux: Callable[..., Lux]) -> None:
@@ -128,7 +128,7 @@ def test_a_worker_without_its_database_ends_with_one_line(start_lux: Callable[..
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     assert lux.worker is not None
-    assert lux.worker.wait(timeout=30) != 0
+    assert lux.worker.wait(timeout=60) != 0
     assert "The worker lost the database" in lux.read_log("worker").splitlines()[-1]
 
 

@@ -300,7 +300,7 @@ def settle(lux: Lux) -> None:
         finish_stale_intake(older_than_seconds=0)
         return intake_spool().is_empty() and lux.count("intake_bodies", "state = 'new'") == 0
 
-    wait_until(is_settled, "the inbox to be worked off", 120)
+    wait_until(is_settled, "the inbox to be worked off")
 
 
 @pytest.mark.timeout(600)
@@ -343,7 +343,7 @@ def test_a_process_that_starts_without_a_database_still_knows_its_callers(own_po
         kill_postgres(folder)
         for process in server.list_web_processes():
             process.kill()
-        wait_until(server._answers, "gunicorn to start a new process", 30)
+        wait_until(server._answers, "gunicorn to start a new process")
         assert post(server, {"email": "bob@example.com"})[0] == 202
         assert post(server, {"email": "bob@example.com"}, Authorization="Bearer wrong")[0] == 401
         embedded_postgres.ensure_running(folder)

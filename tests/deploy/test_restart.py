@@ -52,7 +52,7 @@ def ask(port: int) -> str:
 def wait_for_visits(seen: Counter[str]) -> None:
     """Waits until some more visits were answered."""
     before = seen["200"]
-    wait_until(lambda: seen["200"] > before + 20, f"visits to be answered, so far {seen}", 60)
+    wait_until(lambda: seen["200"] > before + 20, f"visits to be answered, so far {seen}")
 
 
 def test_a_restart_under_load_answers_everybody(start_lux: Callable[..., Lux], tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_restart_under_load_answers_everybody(start_lux: Callable[..., Lux], t
         for _ in range(RESTARTS):
             wait_for_visits(seen)
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
             process = start_with_socket(lux, listener, log)
         wait_for_visits(seen)
     finally:

@@ -83,8 +83,8 @@ def test_what_real_nginx_and_gunicorn_write_becomes_errors_with_class_and_eviden
             GUNICORN_ERROR_LOG=str(front.gunicorn_log),
             LUX_DATA_DIR=str(tmp_path / "data"),
         )
-        wait_until(lambda: run(app) or len(groups(database_url)) == 5, "all five", 10)
-        wait_until(lambda: not run(app), "nothing new", 10)
+        wait_until(lambda: run(app) or len(groups(database_url)) == 5, "all five")
+        wait_until(lambda: not run(app), "nothing new")
     # While gunicorn started, nginx was refused as often as the test asked whether it is there.
     found = [row if row[0] != "nginx.UpstreamRefused" else (*row[:2], min(row[2], 1)) for row in groups(database_url)]
     assert found == [

@@ -61,6 +61,6 @@ def test_a_database_that_hangs_hangs_nobody_who_asks(make_app: Callable[..., Fla
         for process in family:
             process.send_signal(signal.SIGCONT)
         with app.app_context():
-            wait_until(lambda: find_obstacle() is None, "the database to be ready again", 20)
+            wait_until(lambda: find_obstacle() is None, "the database to be ready again")
         embedded_postgres.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)

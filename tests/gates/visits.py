@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 from tests.browser import Complaints
 from tests.gates.scene import Scene
+from tests.servers import PATIENCE_SECONDS
 
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDE, NARROW, VERY_NARROW, ZOOMED = 1440, 390, 320, 640
@@ -66,7 +67,7 @@ def open_context(browser: Browser, scene: Scene, cookie: str) -> BrowserContext:
     if cookie:
         context.add_cookies([{"name": "lux", "value": cookie, "url": scene.lux.url}])
     context.add_init_script(COUNT_SHIFTS)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     return context
 
 

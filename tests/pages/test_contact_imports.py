@@ -100,9 +100,9 @@ def test_an_import_whose_worker_is_killed_ends_whole(start_lux: Callable[..., Lu
             db.session.rollback()
             return get_import(import_id).state
 
-        wait_until(lambda: state() == "checked", "the dry run", 120)
+        wait_until(lambda: state() == "checked", "the dry run")
         start_import(import_id)
-        wait_until(lambda: lux.count("contacts") >= 400, "the first rows", 60)
+        wait_until(lambda: lux.count("contacts") >= 400, "the first rows")
         lux.kill_worker()
         after_kill = lux.count("contacts")
         lux.start_worker()
@@ -132,9 +132,9 @@ def test_a_person_imports_in_a_browser_and_watches(
     )
     page.get_by_role("button", name="Upload").click()
     page.get_by_role("button", name="Check without importing").click()
-    expect(page.get_by_text("Nothing is written yet")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Nothing is written yet")).to_be_visible()
     page.get_by_role("button", name="Import now").click()
-    expect(page.get_by_role("button", name="Undo this import…")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Undo this import…")).to_be_visible()
     page.get_by_role("link", name="To the contacts").click()
     expect(page.get_by_text("900 contacts.")).to_be_visible()
     with page.expect_download() as download:

@@ -14,8 +14,6 @@ from tests.fakes.openai_server import OpenAIServer
 from tests.makers import PASSWORD, make_user
 from tests.servers import Lux, running_lux, wait_until
 
-# A machine with much to do takes its time.
-expect.set_options(timeout=40_000)
 LONG = "Spring is a good time to write. " * 40
 
 

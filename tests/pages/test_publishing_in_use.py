@@ -198,7 +198,7 @@ def test_a_worker_that_is_killed_while_the_receiver_thinks_is_followed_by_anothe
     wait_until(lambda: lux.count("webhook_deliveries", f"{mine} AND state = 'waiting'"), "the attempt to be taken back")
     with lux.connect() as connection:
         connection.execute(f"UPDATE webhook_deliveries SET next_try_at = now() WHERE {mine}")
-    wait_until(lambda: lux.count("posts", f"id = {post_id} AND state = 'published'"), "the post to be published", 60)
+    wait_until(lambda: lux.count("posts", f"id = {post_id} AND state = 'published'"), "the post to be published")
     assert len(receiver.calls) == 2
     assert len({call.message_id for call in receiver.calls}) == 1
     assert lux.count("webhook_attempts", "state = 'unknown'") == 1

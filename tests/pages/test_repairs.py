@@ -163,7 +163,7 @@ def test_an_error_by_a_click_is_opened_diagnosed_approved_repaired_undone_and_pr
 
         # It appears by itself, without a reload.
         link = operator.get_by_role("link", name="ChannelRefused")
-        expect(link.first).to_be_visible(timeout=20_000)
+        expect(link.first).to_be_visible()
         link.first.click()
         operator.get_by_role("button", name="Diagnose").click()
         card = operator.locator("#repair-card")
@@ -173,7 +173,7 @@ def test_an_error_by_a_click_is_opened_diagnosed_approved_repaired_undone_and_pr
         expect(card).to_contain_text("A dry run was made")
         operator.get_by_role("button", name="Approve and run").first.click()
         # From here on the card follows by itself.
-        expect(card).to_contain_text("The post-check passed", timeout=30_000)
+        expect(card).to_contain_text("The post-check passed")
         expect(card).to_contain_text("Carried out")
         assert lux.count("channel_states", "is_paused") == 1
         operator.reload()
@@ -183,7 +183,7 @@ def test_an_error_by_a_click_is_opened_diagnosed_approved_repaired_undone_and_pr
 
         server.refuse_sign_in = False
         operator.get_by_role("button", name="Diagnose again").click()
-        expect(card).to_contain_text("failed while the error was live and has passed three times since", timeout=30_000)
+        expect(card).to_contain_text("failed while the error was live and has passed three times since")
         expect(operator.locator("#facts")).to_contain_text("Resolved, verified")
         expect(operator.get_by_role("table", name="Proof")).to_contain_text("it takes the sign-in")
         operator.goto("/diagnostics/repairs/")

@@ -140,7 +140,7 @@ def test_exhausted_connections_are_freed_and_proved(
                 # Another process of LUX that keeps what it does not use.
                 held.append(psycopg.connect(url, autocommit=True, application_name="lux", connect_timeout=5))
         assert own.get("/contacts/").status_code == 503
-        wait_until(lambda: _has_waited(held[0]), "the idle connections to have been idle for long enough", 30)
+        wait_until(lambda: _has_waited(held[0]), "the idle connections to have been idle for long enough")
         report = start_repair(actor=ADA).as_row()
         assert own.get("/contacts/").status_code == 200
         group_id = newest_group()

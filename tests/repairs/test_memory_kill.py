@@ -129,7 +129,7 @@ def expect_reload_and_proof(lux: Lux, result: dict[str, Any], monkeypatch: pytes
         headers = operator_headers(lux.apps[-1])
     before = {process.pid for process in lux.list_web_processes()}
     post_form(lux, f"/diagnostics/repairs/steps/{action['step_id']}/approve", headers, digest=action["digest"])
-    wait_until(lambda: not before & {process.pid for process in lux.list_web_processes()}, "the old one to end", 60)
+    wait_until(lambda: not before & {process.pid for process in lux.list_web_processes()}, "the old one to end")
     look_as_the_clock_does(lux, monkeypatch)
     assert lux.count("repair_receipts", "repair = 'reload_gunicorn' AND kind = 'action'") == 1
     found = ask_to_repair(lux)["results"]

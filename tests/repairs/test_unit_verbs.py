@@ -121,7 +121,7 @@ def test_gunicorn_is_reloaded_by_a_click_and_new_processes_prove_it(
         assert step.state == "waiting" and step.digest
         before = {process.pid for process in lux.list_web_processes()}
         post_form(lux, f"/diagnostics/repairs/steps/{step.id}/approve", headers, digest=step.digest)
-        wait_until(lambda: not before & {process.pid for process in lux.list_web_processes()}, "old ones to end", 60)
+        wait_until(lambda: not before & {process.pid for process in lux.list_web_processes()}, "old ones to end")
         look_as_the_clock_does(lux, monkeypatch)
         assert find_step("reload_gunicorn").state == "done"
         # Nothing had failed before it that could be seen to work again.

@@ -113,7 +113,7 @@ def plant_requests(lux: Lux, scene: Scene) -> list[str]:
     made = add_credential(PAYLOADS[5], by=None)
     login = base64.b64encode(f"{made.username}:{made.password}".encode()).decode()
     basic = {"Authorization": f"Basic {login}"}
-    wait_until(lambda: lux.request("GET", "/api/me", headers=basic)[0] == 200, "the new credential to be known", 10)
+    wait_until(lambda: lux.request("GET", "/api/me", headers=basic)[0] == 200, "the new credential to be known")
     for number, payload in enumerate(PAYLOADS):
         plain = payload.encode("latin-1", "replace").decode("latin-1")
         headers = {
