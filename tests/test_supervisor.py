@@ -27,7 +27,7 @@ import pytest
 import embedded_postgres
 import schema
 from config import child_environment
-from tests.servers import ROOT, free_port, wait_until
+from tests.servers import PATIENCE_SECONDS, ROOT, free_port, wait_until
 
 
 @dataclass
@@ -44,13 +44,13 @@ class Run:
         for line in self.process.stdout:
             self.lines.append(line.decode().rstrip("\n"))
 
-    def wait_for(self, pattern: str, timeout_seconds: float = 60) -> str:
+    def wait_for(self, pattern: str) -> str:
         """The first line that fits, waited for."""
 
         def found() -> str | None:
             return next((line for line in self.lines if re.search(pattern, line)), None)
 
-        deadline = time.monotonic() + timeout_seconds
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while found() is None and self.process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(0.05)
@@ -98,9 +98,9 @@ class Run:
 Start = Callable[..., Run]
 
 
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts a supervisor on a data folder and port of its own: start(folder, port, TIMEZONE="Mars")."""
+@contextlib.contextmanager
+def starting() -> Iterator[Start]:
+    """Gives a function that starts supervisors, and ends all of them and what they have left."""
     runs: list[Run] = []
 
     def start_run(folder: Path | None = None, port: int | None = None, **settings: str) -> Run:
@@ -133,6 +133,13 @@ def start() -> Iterator[Start]:
         shutil.rmtree(run.folder, ignore_errors=True)
 
 
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a supervisor on a data folder and port of its own: start(folder, port, TIMEZONE="Mars")."""
+    with starting() as start_run:
+        yield start_run
+
+
 @pytest.fixture(scope="module")
 def known_folder() -> Iterator[Path]:
     """The data folder of a LUX that has run before, whose database is at head: its next start is a warm one."""
@@ -145,7 +152,19 @@ def known_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def running(start: Start, known_folder: Path) -> Run:
-    """A LUX that is up, on a copy of a known folder."""
+    """A LUX that is up and that its test may end, on a copy of a known folder."""
+    return start_warm(start, known_folder)
+
+
+@pytest.fixture(scope="module")
+def lasting(known_folder: Path) -> Iterator[Run]:
+    """A LUX that is up and that every test leaves up."""
+    with starting() as start_run:
+        yield start_warm(start_run, known_folder)
+
+
+def start_warm(start: Start, known_folder: Path) -> Run:
+    """Starts a LUX on a copy of a known folder and waits until it runs."""
     folder = Path(tempfile.mkdtemp(prefix="lux-run-"))
     # With owners and times: the server's own user must find it his.
     subprocess.run(["cp", "-a", f"{known_folder}/.", str(folder)], check=True)
@@ -216,25 +235,26 @@ def test_it_ends_when_its_terminal_is_closed() -> None:
     shutil.rmtree(folder)
 
 
-def test_a_killed_web_process_is_named_and_started_again(running: Run) -> None:
-    running.child("gunicorn").kill()
-    line = running.wait_for("The web process ended")
-    assert "killed by SIGKILL; starting it again now" in line
-    wait_until(running.answers, "the new web process")
-
-
-def test_a_killed_worker_is_named_and_started_again(running: Run) -> None:
-    before = running.child("flask")
+def test_a_killed_web_process_is_named_and_started_again(lasting: Run) -> None:
+    before = lasting.child("gunicorn")
     before.kill()
-    assert "killed by SIGKILL" in running.wait_for("The worker ended")
-    wait_until(lambda: running.child("flask").pid != before.pid, "the new worker")
+    line = lasting.wait_for("The web process ended")
+    assert "killed by SIGKILL; starting it again now" in line
+    wait_until(lambda: lasting.child("gunicorn").pid != before.pid and lasting.answers(), "the new web process")
 
 
-def test_a_killed_database_is_started_again(running: Run) -> None:
-    pid = int((running.folder / "postgres" / "postmaster.pid").read_text().split()[0])
+def test_a_killed_worker_is_named_and_started_again(lasting: Run) -> None:
+    before = lasting.child("flask")
+    before.kill()
+    assert "killed by SIGKILL" in lasting.wait_for("The worker ended")
+    wait_until(lambda: lasting.child("flask").pid != before.pid, "the new worker")
+
+
+def test_a_killed_database_is_started_again(lasting: Run) -> None:
+    pid = int((lasting.folder / "postgres" / "postmaster.pid").read_text().split()[0])
     psutil.Process(pid).kill()
-    running.wait_for("The embedded PostgreSQL stopped; starting it again")
-    wait_until(lambda: running.answers("/readyz"), "the database to be back")
+    lasting.wait_for("The embedded PostgreSQL stopped; starting it again")
+    wait_until(lambda: lasting.answers("/readyz"), "the database to be back")
 
 
 def test_a_second_start_on_the_same_folder_is_refused(running: Run, start: Start) -> None:
