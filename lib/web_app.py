@@ -9,10 +9,12 @@ from flask import Flask, Request
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.formparser import FormDataParser
+from werkzeug.routing import Rule
 
 from lib.json_bodies import JsonBodies
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Builder = Callable[..., tuple[str, str]]
 
 
 class CookieSessions(SecureCookieSessionInterface):
@@ -45,11 +47,31 @@ class WebRequest(Request):
     form_data_parser_class = TextForms
 
 
+class LateRule(Rule):
+    """A line of the map that learns to write its address when it is first asked to.
+
+    Werkzeug compiles two functions for each rule as soon as it has it, which is three quarters of what it takes to make
+    an app of some hundred rules; a process asks for few of them.
+    """
+
+    def _compile_builder(self, append_unknown: bool = True) -> Builder:
+        learn = super()._compile_builder
+        learned: list[Builder] = []
+
+        def build(rule: Rule, /, **values: Any) -> tuple[str, str]:
+            if not learned:
+                learned.append(learn(append_unknown))
+            return learned[0](rule, **values)
+
+        return build
+
+
 class WebApp(Flask):
     """A Flask app without coroutines: none of its functions needs to be looked at for being one."""
 
     json_provider_class = JsonBodies
     request_class = WebRequest
+    url_rule_class = LateRule
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

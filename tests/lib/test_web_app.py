@@ -1,6 +1,12 @@
-"""Sessions are signed by a signer that is made once, and still follow the keys."""
+"""Signers are made once and follow the keys, forms are text, addresses are learned when they are first written."""
 
 from __future__ import annotations
+
+import inspect
+
+import pytest
+from flask import Flask
+from werkzeug.routing import BuildError, Rule
 
 from lib.web_app import WebApp
 
@@ -43,3 +49,37 @@ def test_a_form_has_no_nul_and_loses_nothing_else() -> None:
             form = context.request.form
             assert form.getlist("name") == ["Ann", "Bo", ""], content_type
             assert form["other"] == "§ \x01", content_type
+
+
+def test_an_address_is_written_as_flask_writes_it_and_learned_only_when_asked_for() -> None:
+    app, plain = make_app("key"), Flask("plain")
+    plain.config["SERVER_NAME"] = app.config["SERVER_NAME"] = "lux.example"
+    for one in (app, plain):
+        one.add_url_rule("/", "first", str)
+        one.add_url_rule("/people/<int:self>/<path:rule>", "person", str)
+        one.add_url_rule("/pages/", "pages", str, defaults={"number": 1})
+        one.add_url_rule("/pages/<int:number>", "pages", str)
+    asked: list[tuple[str, dict[str, object]]] = [
+        ("first", {}),
+        ("first", {"a": ["1", "2"], "b": "ü &"}),
+        ("person", {"self": 7, "rule": "a/b c", "tab": "x"}),
+        ("pages", {"number": 1}),
+        ("pages", {"number": 2}),
+    ]
+    with plain.app_context():
+        expected = [plain.url_for(endpoint, **values) for endpoint, values in asked]  # type: ignore[arg-type]  # any value
+    person = next(rule for rule in app.url_map.iter_rules() if rule.endpoint == "person")
+    assert count_learned(person) == [0, 0]
+    with app.app_context():
+        for _ in range(2):
+            assert [app.url_for(endpoint, **values) for endpoint, values in asked] == expected  # type: ignore[arg-type]  # any value
+        with pytest.raises(BuildError):
+            app.url_for("person", self=7)
+    assert count_learned(person) == [0, 1]
+
+
+def count_learned(rule: Rule) -> list[int]:
+    """How many functions each of a rule's two builders has learned."""
+    builders = [rule._build, rule._build_unknown]
+    cells = [inspect.getclosurevars(builder.__func__).nonlocals["learned"] for builder in builders]  # type: ignore[attr-defined]  # a bound method
+    return [len(learned) for learned in cells]
