@@ -17,7 +17,7 @@ demo: environment ## start LUX on a separate database with a believable business
 	@exec $(PYTHON) -m demo
 
 test: test-environment ## run the whole suite, browser tests included
-	@exec $(PYTHON) -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	@exec $(PYTHON) -m pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder
 
 lint: test-environment ## check style, types and the usual security mistakes
 	@$(PYTHON) -m ruff check .

@@ -42,6 +42,7 @@ ERROR_STATES = (
     "regressed",
 )
 REPAIR_PLAN_STATES = ("planned", "running", "done", "failed", "refused")
+REPAIR_OUTCOMES = ("resolved_verified", "quiet_unverified", "still_failing", "needs_human")
 REPAIR_STEP_STATES = ("planned", "blocked", "waiting", "running", "done", "failed", "refused", "undone")
 TURN_STATES = ("streaming", "done", "stopped", "failed")
 PAIR_STATES = ("open", "apart")
@@ -1597,10 +1598,17 @@ class HealthResult(Model):
 
 
 class RepairPlan(Model):
-    """What was found out about an error group and what may be done about it; `baseline` is what was probed before."""
+    """What was found out about an error group and what may be done about it; `baseline` is what was probed before.
+
+    `outcome` is set where no group stands for the fault: what came of a repair of the system, in the words of groups.
+    """
 
     __tablename__ = "repair_plans"
-    __table_args__ = (Index("ix_repair_plans_group", "group_id", text("id DESC")), one_of("state", REPAIR_PLAN_STATES))
+    __table_args__ = (
+        Index("ix_repair_plans_group", "group_id", text("id DESC")),
+        one_of("state", REPAIR_PLAN_STATES),
+        one_of("outcome", REPAIR_OUTCOMES),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     group_id: Mapped[int | None] = mapped_column(ForeignKey("error_groups.id", ondelete="CASCADE"))
@@ -1616,6 +1624,7 @@ class RepairPlan(Model):
     fix_steps: Mapped[list[Any]] = mapped_column(server_default="[]")
     baseline: Mapped[list[Any]] = mapped_column(server_default="[]")
     tests: Mapped[list[Any]] = mapped_column(server_default="[]")
+    outcome: Mapped[str | None]
     note: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime | None]

@@ -209,10 +209,10 @@ def _read_system() -> dict[str, Any]:
 
 def _outcome_of(plan: RepairPlan) -> dict[str, str] | None:
     """How a repair of the system ended, as an icon, a word and the reasons."""
-    for state, words in WORDS.items():
-        if plan.note and plan.note.startswith(words):
-            return {"icon": OUTCOME_ICONS[state], "word": words.rstrip("."), "reasons": plan.note.removeprefix(words)}
-    return None
+    if plan.outcome is None:
+        return None
+    word = WORDS[plan.outcome].rstrip(".")
+    return {"icon": OUTCOME_ICONS[plan.outcome], "word": word, "reasons": plan.note or ""}
 
 
 def _list_fresh(steps: Sequence[RepairStep]) -> set[int]:

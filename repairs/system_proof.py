@@ -88,11 +88,12 @@ def prove_system(plan: RepairPlan, repair: Repair, acted: TestResult, actor: Act
         state = CONTAINED
     elif state == RESOLVED:
         reasons[-1] = "Nothing else that was tried fails."
-    words = f"{WORDS[state]} {' '.join(reasons)}"
+    said = " ".join(reasons)
     plan.tests = rows_of([*baseline, acted, *symptom])
     plan.state, plan.finished_at = "failed" if state == FAILING else "done", datetime.now(UTC)
-    plan.note = words
-    add_receipt("verification", actor, plan=plan, proof=plan.tests, note=f"{state}: {words}", after={"state": state})
+    plan.outcome, plan.note = state, said
+    note = f"{state}: {WORDS[state]} {said}"
+    add_receipt("verification", actor, plan=plan, proof=plan.tests, note=note, after={"state": state})
     db.session.commit()
     return SystemProof(state, reasons, [*baseline, acted, *symptom])
 

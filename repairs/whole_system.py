@@ -21,7 +21,7 @@ from receipts.reports import GroupReport, action_row
 from repairs import find_repair
 from repairs.base import Repair
 from repairs.carrying_out import carry_out, draft_steps, facts_of, rows_of, situation_of
-from repairs.system_proof import probe_before, prove_system
+from repairs.system_proof import WORDS, probe_before, prove_system
 from repairs.treating import Run
 
 
@@ -93,6 +93,6 @@ def _report(plan: RepairPlan, state: str, results: Sequence[TestResult], reasons
     for step in list_steps(plan.id):
         repair = find_repair(step.repair)
         actions.append(action_row(plan, step, repair.title if repair else "", repair.undo_words if repair else ""))
-    notes = {"reasons": list(reasons), "note": plan.note} if reasons else {}
+    notes = {"reasons": list(reasons), "note": f"{WORDS[state]} {plan.note}"} if reasons else {}
     steps, tests = list(plan.fix_steps), rows_of(results)
     return GroupReport(None, None, plan.diagnosis, steps, actions, tests, state == RESOLVED, state, notes)

@@ -138,7 +138,7 @@ def test_a_paused_channel_is_not_asked_and_resumed_only_when_the_sign_in_is_take
             action = action_of(find_result("mail-channel-paused"), "resume_channel")
             assert approve_step(action["plan_id"], action["digest"], ADA).state == "done"
             assert find_pause_reason("email") is None
-            assert (get_plan(action["plan_id"]).note or "").startswith("Repaired and proved.")
+            assert get_plan(action["plan_id"]).outcome == "resolved_verified"
             undo(action["step_id"], ADA)
             assert find_pause_reason("email") == "The mail server refused the sign-in."
             assert list_kinds("resume_channel") == ["failure", "action", "undo"]
