@@ -165,12 +165,17 @@ def lasting(known_folder: Path) -> Iterator[Run]:
 
 def start_warm(start: Start, known_folder: Path) -> Run:
     """Starts a LUX on a copy of a known folder and waits until it runs."""
+    run = start(copy_of(known_folder))
+    run.wait_for("LUX runs at")
+    return run
+
+
+def copy_of(known_folder: Path) -> Path:
+    """A folder of its own with all that the other has."""
     folder = Path(tempfile.mkdtemp(prefix="lux-run-"))
     # With owners and times: the server's own user must find it his.
     subprocess.run(["cp", "-a", f"{known_folder}/.", str(folder)], check=True)
-    run = start(folder)
-    run.wait_for("LUX runs at")
-    return run
+    return folder
 
 
 def assert_refused(run: Run, *words: str) -> None:
@@ -215,8 +220,8 @@ def test_a_killed_supervisor_takes_web_and_worker_with_it_and_the_next_start_fin
     again.wait_for("LUX runs at")
 
 
-def test_it_ends_when_its_terminal_is_closed() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="lux-run-"))
+def test_it_ends_when_its_terminal_is_closed(known_folder: Path) -> None:
+    folder = copy_of(known_folder)
     values = {"LUX_DATA_DIR": str(folder), "PORT": str(free_port()), "WEB_WORKERS": "1"}
     pid, terminal = pty.fork()
     if pid == 0:
@@ -233,6 +238,12 @@ def test_it_ends_when_its_terminal_is_closed() -> None:
     os.waitpid(pid, 0)
     wait_until(lambda: run.family() == [], "every process to end")
     shutil.rmtree(folder)
+
+
+def test_a_second_start_on_the_same_folder_is_refused(lasting: Run, start: Start) -> None:
+    second = start(LUX_DATA_DIR=str(lasting.folder))
+    assert_refused(second, "LUX already runs in", str(lasting.folder), str(lasting.process.pid))
+    assert lasting.answers()
 
 
 def test_a_killed_web_process_is_named_and_started_again(lasting: Run) -> None:
@@ -255,12 +266,6 @@ def test_a_killed_database_is_started_again(lasting: Run) -> None:
     psutil.Process(pid).kill()
     lasting.wait_for("The embedded PostgreSQL stopped; starting it again")
     wait_until(lambda: lasting.answers("/readyz"), "the database to be back")
-
-
-def test_a_second_start_on_the_same_folder_is_refused(running: Run, start: Start) -> None:
-    second = start(running.folder)
-    assert_refused(second, "LUX already runs in", str(running.folder), str(running.process.pid))
-    assert running.answers()
 
 
 def test_a_taken_port_is_refused(start: Start) -> None:

@@ -75,6 +75,7 @@ document.addEventListener("click", (event) => {
   const target = event.target.closest?.("button, [data-opens-palette], [data-opens-dock]");
   if (!target) return;
   if (target.matches("[data-toast-close]")) target.closest("[data-toast]").remove();
+  if (target.matches("[data-panel-retry]")) askAgain(target.closest("[data-panel]"));
   if (target.matches("[data-opens-palette]")) openPalette();
   if (target.matches("[data-opens-dock]") && document.querySelector("[data-dock]") && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
@@ -150,14 +151,16 @@ function showFailure(panel, requestId) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "button button--secondary button--small";
+  button.dataset.panelRetry = "";
   button.append(icon("refresh-cw"), "Retry");
-  button.addEventListener("click", () => {
-    panel.setAttribute("aria-busy", "true");
-    window.htmx.trigger(panel, "retry");
-  });
   box.append(words, button);
   panel.replaceChildren(box);
   panel.removeAttribute("aria-busy");
+}
+
+function askAgain(panel) {
+  panel.setAttribute("aria-busy", "true");
+  window.htmx.trigger(panel, "retry");
 }
 
 document.addEventListener("toast", (event) => toast(event.detail?.kind ?? "info", event.detail?.text ?? ""));

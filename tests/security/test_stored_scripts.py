@@ -154,7 +154,7 @@ def test_nothing_from_outside_runs_on_any_page(
 
     page.context.expose_binding("luxRan", lambda source: ran.append(source["page"].url))
     page.on("dialog", note_dialog)
-    # A health check that fails and the styleguide's own broken panel answer 503; files and streams are no pages.
+    # A health check that fails answers 503; files and streams are no pages.
     complaints.allowed.append("status of 503")
     addresses = [address for _, address in scene.list_addresses() if not address.endswith(NO_PAGES)]
     addresses = [address for address in addresses if not address.startswith(("/api/", "/o/"))]
