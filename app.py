@@ -27,7 +27,8 @@ from lib.shared_counters import SharedCounters
 from lib.web_app import WebApp
 from news import init_news
 from pages.assets import init_assets
-from routes import init_routes
+from routes import PAGES
+from site_map import init_site_map
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -71,7 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.after_request(_compress)
     init_answers(app)
     init_assets(app)
-    init_routes(app)
+    init_site_map(app, PAGES)
     csrf.init_app(app)
     init_commands(app)
     return app

@@ -38,7 +38,7 @@ LONG_FILES = (
     "tests/security/test_limits.py",
     "tests/pages/test_campaign_editor.py",
     "tests/gates/test_states.py",
-    "tests/test_auto_repair_service.py",
+    "tests/repairs/test_proving.py",
 )
 pytest_plugins = ["tests.servers", "tests.browser", "tests.replit_scene"]
 Settings = dict[str, str]

@@ -18,7 +18,7 @@ FLOORS: dict[str, int] = {
         9: "chatbot",
         8: "agents conversation",
         7: "auto_repair_service",
-        6: "publishing planning repairs diagnostics analytics",
+        6: "publishing planning repairs diagnostics analytics site_map",
         5: "campaigns creative diagnosis probes",
         4: "audience answers receipts",
         3: "accounts access ai error_logger error_events error_spool error_groups log_reader processes replit_provider",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Flask
 
 from access import Guard
-from routes import PAGES, guard_of
+from routes import PAGES
+from site_map import guard_of
 
 
 def test_every_address_is_guarded(app: Flask) -> None:

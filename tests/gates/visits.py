@@ -73,6 +73,15 @@ def open_context(browser: Browser, scene: Scene, cookie: str) -> BrowserContext:
 
 def visit(browser: Browser, scene: Scene, name: str, address: str) -> Visit:
     """Looks at one address; fragments, files and streams are asked for, but not opened."""
+    seen = ask_for(scene, name, address)
+    if seen.is_page:
+        with open_context(browser, scene, cookie_for(scene, name)) as context:
+            look(context, scene, seen)
+    return seen
+
+
+def ask_for(scene: Scene, name: str, address: str) -> Visit:
+    """What one address answers, and whether that is a whole page."""
     seen = Visit(f"{scene.name} {name}", address)
     if name in STREAMS:
         return seen
@@ -84,9 +93,6 @@ def visit(browser: Browser, scene: Scene, name: str, address: str) -> Visit:
         # A letter as its reader sees it is the sender's HTML, not a page of LUX: it stands in a sandbox.
         is_letter = "sandbox" in answered.get("Content-Security-Policy", "")
         seen.is_page = seen.html.lstrip().lower().startswith("<!doctype html") and not is_letter
-    if seen.is_page:
-        with open_context(browser, scene, cookie) as context:
-            look(context, scene, seen)
     return seen
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from routes import guard_of
+from site_map import guard_of
 from tests.security.house import House
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}

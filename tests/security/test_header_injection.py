@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -135,6 +136,7 @@ def test_what_only_looks_like_a_line_break_arrives_as_the_words_it_is(smtp_app: 
 @pytest.mark.parametrize(
     "kind", [kind for kind in BREAKS if kind not in ("VERTICAL TAB", "FORM FEED", "FILE SEPARATOR")]
 )
-def test_no_sender_with_a_line_break_is_taken_from_the_settings(kind: str) -> None:
+def test_no_sender_with_a_line_break_is_taken_from_the_settings(tmp_path: Path, kind: str) -> None:
+    sender = f"Lumen{BREAKS[kind]}{EVIL} <hello@lumen.example>"
     with pytest.raises(SettingInvalid):
-        load_settings({"MAIL_FROM": f"Lumen{BREAKS[kind]}{EVIL} <hello@lumen.example>"}, dotenv=None)
+        load_settings({"LUX_DATA_DIR": str(tmp_path), "MAIL_FROM": sender}, dotenv=None)

@@ -1,8 +1,7 @@
-// Counts the rows chosen for this form and offers its buttons only when there are some.
+// Counts the rows chosen for this form; its buttons work only when there are some.
 export default function bulkBar(form) {
   const words = form.querySelector("[data-count]");
   const rest = words.textContent;
-  form.classList.add("is-watching");
   const buttons = [...form.querySelectorAll("button")];
   const show = (count) => {
     words.textContent = count ? `${count} selected` : rest;
