@@ -1,13 +1,13 @@
-"""The webhook's own database connections: one per thread, kept open, each statement a transaction of its own.
+"""The webhook's own database connections: few, kept open, each statement a transaction of its own.
 
 The session's pool pings before each use and begins a transaction; a webhook that answers a thousand posts a second pays
-for both. Here a dead connection is found by using it, and what failed is tried once more on a new one.
+for both. Here a dead connection is found by using it, and what failed is tried once more on a new one. Who comes gets
+the one that was used last: as threads share their statements (lib/batches.py), one or two stay warm, with their plans.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import psycopg
 from flask import current_app
 from psycopg import Connection, Cursor
+from psycopg.pq import TransactionStatus
 
 from extensions import db
 
@@ -40,13 +41,53 @@ class DatabaseGone(Exception):
     """The database cannot be reached, or broke off in the middle: nothing is known about the statement's fate."""
 
 
-class _Kept(threading.local):
-    connection: Connection[Any] | None = None
-    address: str | None = None
+class _Connections:
+    """The connections of one app's process."""
 
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._idle: list[Connection[Any]] = []
+        self._away_until = float("-inf")
 
-_kept = _Kept()
-_away_until: dict[str, float] = {}
+    def take(self) -> tuple[bool, Connection[Any]]:
+        """Whether it is new, and a connection that nobody else uses now. Raises DatabaseGone."""
+        with contextlib.suppress(IndexError):
+            while True:
+                connection = self._idle.pop()
+                if not connection.closed:
+                    return False, connection
+        return True, self._connect()
+
+    def give_back(self, connection: Connection[Any]) -> None:
+        """For the next one, if nothing is left open on it."""
+        if connection.info.transaction_status is TransactionStatus.IDLE:
+            self._idle.append(connection)
+        else:
+            _close(connection)
+
+    def forget(self, connection: Connection[Any]) -> None:
+        """It is dead, and those that rest are most likely dead with it."""
+        _close(connection)
+        with contextlib.suppress(IndexError):
+            while True:
+                _close(self._idle.pop())
+
+    def _connect(self) -> Connection[Any]:
+        if time.monotonic() < self._away_until:
+            raise DatabaseGone
+        try:
+            return psycopg.connect(
+                self._address,
+                autocommit=True,
+                # Planning the arrivals takes ten milliseconds and more: once for each connection.
+                prepare_threshold=0,
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                application_name="lux-webhook",
+                options=SERVER_OPTIONS,
+            )
+        except psycopg.Error as error:
+            self._away_until = time.monotonic() + PAUSE_SECONDS
+            raise DatabaseGone from error
 
 
 def with_cursor(work: Callable[[Cursor[Any]], T]) -> T:
@@ -54,57 +95,39 @@ def with_cursor(work: Callable[[Cursor[Any]], T]) -> T:
 
     `work` must therefore be safe to repeat. Raises DatabaseGone.
     """
+    connections = _connections()
     for is_last in (False, True):
-        is_new, connection = _connection()
+        is_new, connection = connections.take()
         try:
             with connection.cursor() as cursor:
-                return work(cursor)
+                done = work(cursor)
         except GONE as error:
             if _is_alive(connection, error):
+                connections.give_back(connection)
                 raise
-            forget_connection()
+            connections.forget(connection)
             if is_new or is_last:
                 raise DatabaseGone from error
+        except BaseException:
+            connections.give_back(connection)
+            raise
+        else:
+            connections.give_back(connection)
+            return done
     raise DatabaseGone
 
 
-def forget_connection() -> None:
-    """Closes this thread's connection, so that the next use makes a new one."""
-    if _kept.connection is not None:
-        with contextlib.suppress(psycopg.Error):
-            _kept.connection.close()
-    _kept.connection = None
-
-
-def _connection() -> tuple[bool, Connection[Any]]:
-    address = _address()
-    if _kept.connection is not None and not _kept.connection.closed and _kept.address == address:
-        return False, _kept.connection
-    forget_connection()
-    if time.monotonic() < _away_until.get(address, 0.0):
-        raise DatabaseGone
-    try:
-        connection = psycopg.connect(
-            address,
-            autocommit=True,
-            prepare_threshold=2,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            application_name="lux-webhook",
-            options=SERVER_OPTIONS,
-        )
-    except psycopg.Error as error:
-        _away_until[address] = time.monotonic() + PAUSE_SECONDS
-        raise DatabaseGone from error
-    _kept.connection, _kept.address = connection, address
-    return True, connection
-
-
-def _address() -> str:
-    address: str | None = current_app.extensions.get("lux_intake_address")
-    if address is None:
+def _connections() -> _Connections:
+    found: _Connections | None = current_app.extensions.get("lux_intake_connections")
+    if found is None:
         address = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        current_app.extensions["lux_intake_address"] = address
-    return address
+        found = current_app.extensions.setdefault("lux_intake_connections", _Connections(address))
+    return found
+
+
+def _close(connection: Connection[Any]) -> None:
+    with contextlib.suppress(psycopg.Error):
+        connection.close()
 
 
 def _is_alive(connection: Connection[Any], error: psycopg.Error) -> bool:

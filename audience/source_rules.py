@@ -105,7 +105,7 @@ def list_segment_ids(rules: Sequence[Rule], *, source: str | None, form: str | N
 
 def is_refusal(*texts: str | None) -> bool:
     """Whether a source or form says that somebody leaves."""
-    return any(part in folded(text) for text in texts if text for part in REFUSAL_PARTS)
+    return any(part in text for text in map(folded, filter(None, texts)) for part in REFUSAL_PARTS)
 
 
 def _loaded(cursor: Cursor[Any]) -> tuple[list[dict[str, Any]], dict[str, str], bool, bool]:

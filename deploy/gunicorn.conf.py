@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lib.held_places import STREAMS
 from scheduler import Clock
 
 settings = load_settings()
+TELL_SECONDS = 1.0
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -25,8 +27,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     stay for ever. A stream that has begun is no waiting.
     """
 
+    told_at = float("-inf")
+
     def notify(self) -> None:
-        """Says that all is well, if it is."""
+        """Says that all is well, if it is; asked again for each request, it says so once a second."""
+        if time.monotonic() - self.told_at < TELL_SECONDS:
+            return
+        self.told_at = time.monotonic()
         traffic = self.wsgi.extensions["lux_traffic"] if hasattr(self, "wsgi") else None
         if traffic is None or len(traffic.list_stuck(self.cfg.timeout)) < settings.web_threads:
             super().notify()

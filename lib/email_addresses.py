@@ -41,7 +41,7 @@ def canonical_address(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _canonical(bare: str) -> str:
     plain = bare.lower()
-    if len(plain) <= LONGEST_PLAIN and _PLAIN.fullmatch(plain) and not plain.endswith(_SPECIAL):
+    if _is_plain(plain):
         return plain
     if not bare or len(bare) > LONGEST_ADDRESS * 2 or "@" not in bare:
         raise AddressInvalid("An e-mail address has one @ with something on both sides.")
@@ -64,6 +64,9 @@ def read_addresses(text: str) -> list[str]:
 
     Each part must be an address as a whole: "ann lee@example.com" gives nothing.
     """
+    plain = text.strip().lower()
+    if _is_plain(plain):
+        return [plain]
     bare = without_invisible(text).translate(_AT_SIGNS).strip()
     if "@" not in bare and "%40" in bare:
         bare = unquote(bare)
@@ -98,6 +101,10 @@ def masked_address(address: str) -> str:
         return "…"
     name, dot, ending = domain.rpartition(".")
     return f"{local[:1]}…@{name[:1]}…{dot}{ending}"
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) <= LONGEST_PLAIN and _PLAIN.fullmatch(text) is not None and not text.endswith(_SPECIAL)
 
 
 def _parts(text: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from lib.clean_text import cut, key_letters, one_line, present
@@ -60,11 +61,12 @@ class Person:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Node:
-    """An object of the item, with the way down to it."""
+    """An object of the item, with the way down to it and the owner's mapping of keys."""
 
     content: dict[str, Any]
+    mapping: Mapping[str, str]
     key: str = ""
     parent: _Node | None = None
     in_list: bool = False
@@ -75,14 +77,30 @@ class _Node:
             yield node
             node = node.parent
 
-    def children(self) -> Iterator[_Node]:
+    @cached_property
+    def children(self) -> list[_Node]:
+        found: list[_Node] = []
         for key, value in self.content.items():
-            if is_stranger(key):
-                continue
-            if isinstance(value, dict):
-                yield _Node(value, key, self)
-            elif isinstance(value, list):
-                yield from (_Node(item, key, self, in_list=True) for item in value if isinstance(item, dict))
+            if isinstance(value, dict | list) and not is_stranger(key):
+                inner = [value] if isinstance(value, dict) else [item for item in value if isinstance(item, dict)]
+                found += [_Node(item, self.mapping, key, self, in_list=isinstance(value, list)) for item in inner]
+        return found
+
+    @cached_property
+    def own_children(self) -> list[_Node]:
+        """Objects below that can only be about the same person: no lists of objects."""
+        return [child for child in self.children if not child.in_list]
+
+    @cached_property
+    def _keys_by_field(self) -> dict[str | None, list[str]]:
+        found: dict[str | None, list[str]] = {}
+        for key in self.content:
+            found.setdefault(mapped_field(key, self.mapping), []).append(key)
+        return found
+
+    def keys_of(self, wanted: str) -> list[str]:
+        """The keys that stand for a field of a contact, in their order."""
+        return self._keys_by_field.get(wanted, [])
 
 
 def find_person(item: Mapping[str, Any], region: str = "US", mapping: Mapping[str, str] = _NO_MAPPING) -> Person:
@@ -96,7 +114,7 @@ def find_person(item: Mapping[str, Any], region: str = "US", mapping: Mapping[st
 
 class _Search:
     def __init__(self, item: dict[str, Any], region: str, mapping: Mapping[str, str]) -> None:
-        self.root = _Node(opened(item))
+        self.root = _Node(opened(item), mapping)
         self.region = region
         self.mapping = mapping
         self.taken: set[tuple[int, str]] = set()
@@ -120,40 +138,32 @@ class _Search:
         person.attributes = self._attributes(home, around)
         return person
 
-    def _field(self, key: str) -> str | None:
-        return mapped_field(key, self.mapping)
-
     def _all_nodes(self) -> Iterator[_Node]:
         """Every object that is not somebody else's, shallowest first."""
         queue = deque([self.root])
         while queue:
             node = queue.popleft()
             yield node
-            queue.extend(node.children())
+            queue.extend(node.children)
 
     # ── the e-mail ──
 
     def _home(self) -> tuple[_Node | None, list[str]]:
         """The object that holds the contact's address, and the addresses: the contact's own first."""
-        for is_wanted in (self._is_mapped_email, self._is_any_email):
+        for is_mapped in (True, False) if self.mapping else (False,):
             for node in self.nodes:
-                addresses = self._addresses_in(node, is_wanted)
+                addresses = self._addresses_in(node, is_mapped=is_mapped)
                 if addresses:
-                    below = [self._addresses_in(child, self._is_any_email) for child in self._own_children(node)]
-                    everywhere = [addresses, self._addresses_in(node, self._is_any_email), *below]
+                    around = [node, *node.own_children] if is_mapped else node.own_children
+                    everywhere = [addresses, *(self._addresses_in(one) for one in around)]
                     return node, list(dict.fromkeys(address for found in everywhere for address in found))
         return self._only_address()
 
-    def _is_mapped_email(self, key: str) -> bool:
-        return self.mapping.get(key_letters(key)) == "email"
-
-    def _is_any_email(self, key: str) -> bool:
-        return self._field(key) == "email"
-
-    def _addresses_in(self, node: _Node, is_wanted: Any) -> list[str]:
-        keys = sorted((key for key in node.content if is_wanted(key)), key=lambda key: not is_certain_email(key))
+    def _addresses_in(self, node: _Node, *, is_mapped: bool = False) -> list[str]:
+        """The addresses under a node's keys for them; only those that the owner has mapped, if so asked."""
+        keys = [key for key in node.keys_of("email") if not is_mapped or self.mapping.get(key_letters(key)) == "email"]
         found: list[str] = []
-        for key in keys:
+        for key in sorted(keys, key=lambda key: not is_certain_email(key)):
             addresses = [address for text in texts_of(node.content[key]) for address in read_addresses(text)]
             if addresses:
                 self._take(node, key)
@@ -182,7 +192,7 @@ class _Search:
         name = self._name_in(home, is_bare_name_good=True)
         if name:
             return name
-        for child in self._own_children(home):
+        for child in home.own_children:
             name = self._name_in(child, is_bare_name_good=key_letters(child.key) in PERSON_STEPS)
             if name:
                 return name
@@ -194,7 +204,7 @@ class _Search:
             name = self._name_in(ancestor, is_bare_name_good=not is_envelope and not step.in_list)
             if name:
                 return name
-            for child in self._own_children(ancestor):
+            for child in ancestor.own_children:
                 if child.content is not step.content and key_letters(child.key) in PERSON_STEPS and not child.in_list:
                     name = self._name_in(child, is_bare_name_good=False)
                     if name:
@@ -203,20 +213,15 @@ class _Search:
         return None
 
     def _name_in(self, node: _Node, *, is_bare_name_good: bool) -> str | None:
-        keys: dict[str, list[str]] = {}
-        for key in node.content:
-            kind = self._field(key)
-            if kind in ("full_name", "name", "first_name", "last_name"):
-                keys.setdefault(kind, []).append(key)
-        for key in keys.get("full_name", []):
+        for key in node.keys_of("full_name"):
             name = self._written_name(node, key)
             if name:
                 return name
-        parts = [self._first_text(node, keys.get(kind, [])) for kind in ("first_name", "last_name")]
+        parts = [self._first_text(node, node.keys_of(kind)) for kind in ("first_name", "last_name")]
         if all(parts):
             return _joined_name(parts)
-        for key in keys.get("name", []):
-            if is_bare_name_good or _is_name_of_parts(node.content[key], self):
+        for key in node.keys_of("name"):
+            if is_bare_name_good or _is_name_of_parts(node.content[key], self.mapping):
                 name = self._written_name(node, key)
                 if name:
                     return name if " " in name or not parts[1] else _joined_name([name, parts[1]])
@@ -226,7 +231,7 @@ class _Search:
         value = node.content[key]
         name = None
         if isinstance(value, dict):
-            inner = _Node(value, key, node)
+            inner = _Node(value, self.mapping, key, node)
             name = self._name_in(inner, is_bare_name_good=True) or plain_text(value.get("value"), LONGEST_NAME)
         else:
             name = next((text for text in (plain_text(text, LONGEST_NAME) for text in texts_of(value)) if text), None)
@@ -251,10 +256,8 @@ class _Search:
     def _phone(self, nodes: list[_Node]) -> Phone | None:
         unreadable: tuple[Phone, _Node, str] | None = None
         for node in nodes:
-            for key, value in node.content.items():
-                if self._field(key) != "phone":
-                    continue
-                for text in numbers_of(value):
+            for key in node.keys_of("phone"):
+                for text in numbers_of(node.content[key]):
                     phone = read_phone(present(text) if isinstance(text, str) else text, self.region)
                     if phone and phone.e164:
                         self._take(node, key)
@@ -275,9 +278,8 @@ class _Search:
 
     def _first_of(self, wanted: str, nodes: list[_Node]) -> str | None:
         for node in nodes:
-            for key, value in node.content.items():
-                if self._field(key) != wanted:
-                    continue
+            for key in node.keys_of(wanted):
+                value = node.content[key]
                 if isinstance(value, dict):
                     value = value.get("name") or value.get("title") or value.get("value")
                 text = next(
@@ -300,10 +302,6 @@ class _Search:
 
     # ── what is left over ──
 
-    def _own_children(self, node: _Node) -> Iterator[_Node]:
-        """Objects below a node that can only be about the same person: no lists of objects."""
-        return (child for child in node.children() if not child.in_list)
-
     def _around(self, home: _Node) -> list[_Node]:
         """The object itself, what is below it, its ancestors, and what hangs directly below those."""
         nodes = [home, *self._below(home)]
@@ -311,12 +309,12 @@ class _Search:
         for ancestor in home.ancestors():
             nodes.append(ancestor)
             if not step.in_list:
-                nodes.extend(child for child in self._own_children(ancestor) if child.content is not step.content)
+                nodes.extend(child for child in ancestor.own_children if child.content is not step.content)
             step = ancestor
         return nodes
 
     def _below(self, node: _Node) -> Iterator[_Node]:
-        for child in self._own_children(node):
+        for child in node.own_children:
             yield child
             yield from self._below(child)
 
@@ -325,15 +323,15 @@ class _Search:
         above = {id(ancestor.content) for ancestor in home.ancestors()}
         for node in around:
             path = [] if node.content is home.content or id(node.content) in above else _path(node, home)
+            ignored = node.keys_of("ignore")
             for key, value in node.content.items():
                 if (
                     (id(node.content), key) in self.taken
                     or is_stranger(key)
                     or is_secret(key)
                     or isinstance(value, dict)
+                    or key in ignored
                 ):
-                    continue
-                if self._field(key) == "ignore":
                     continue
                 kept = attribute_value(value)
                 name = cut(one_line(".".join([*path, key])), 100)
@@ -360,9 +358,9 @@ def _path(node: _Node, home: _Node) -> list[str]:
     return keys[::-1]
 
 
-def _is_name_of_parts(value: Any, search: _Search) -> bool:
+def _is_name_of_parts(value: Any, mapping: Mapping[str, str]) -> bool:
     """`name: {first, last}` is a person's, whatever stands around it."""
-    return isinstance(value, dict) and any(search._field(key) in ("first_name", "last_name") for key in value)
+    return isinstance(value, dict) and any(mapped_field(key, mapping) in ("first_name", "last_name") for key in value)
 
 
 def _joined_name(parts: list[str | None]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -14,6 +15,7 @@ from lib.clean_text import cut, one_line
 
 LONGEST_RAW = 60
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+?\d{1,2}")
+_WITH_ZEROS = re.compile(r"\+?\d+\.0+")
 _ALTERNATIVES = re.compile(r"\s*(?:[;,|\n]|\s/\s|\bor\b|\boder\b|\bou\b)\s*", re.IGNORECASE)
 
 
@@ -56,22 +58,25 @@ def _written(value: object) -> str:
             return f"{Decimal(text.replace(',', '.')):.0f}"
         except InvalidOperation:
             return text
-    return re.sub(r"(?<=\d)\.0+$", "", text) if re.fullmatch(r"\+?\d+\.0+", text) else text
+    return text.partition(".")[0] if _WITH_ZEROS.fullmatch(text) else text
 
 
-def _spellings(raw: str) -> list[str]:
+def _spellings(raw: str) -> Iterator[str]:
+    """What the text may mean, the likeliest first."""
     plain = unicodedata.normalize("NFKC", raw)
     plain = re.sub(r"^(?:tel|phone|mobile|cell|whatsapp|callto|sms)\s*[:.]\s*", "", plain, flags=re.IGNORECASE)
-    parts = [plain, *(part for part in _ALTERNATIVES.split(plain) if part and part != plain)][:6]
-    spellings: list[str] = []
-    for part in parts:
-        digits = re.sub(r"\D", "", part)
-        if re.match(r"[\s(]*00", part):
-            spellings.append("+" + digits[2:])
-        spellings.append(part)
-        if not part.lstrip(" (").startswith("+") and 11 <= len(digits) <= 15 and not re.search(r"[^\W\d]", part):
-            spellings.append("+" + digits)
-    return spellings
+    yield from _ways_to_read(plain)
+    for part in [part for part in _ALTERNATIVES.split(plain) if part and part != plain][:5]:
+        yield from _ways_to_read(part)
+
+
+def _ways_to_read(part: str) -> Iterator[str]:
+    digits = re.sub(r"\D", "", part)
+    if re.match(r"[\s(]*00", part):
+        yield "+" + digits[2:]
+    yield part
+    if not part.lstrip(" (").startswith("+") and 11 <= len(digits) <= 15 and not re.search(r"[^\W\d]", part):
+        yield "+" + digits
 
 
 def _valid(text: str, region: str) -> str | None:

@@ -1,7 +1,7 @@
-"""Counters and histograms that all processes of a machine share, in one small memory-mapped file.
+"""Counters and histograms that all processes of a machine share, each in a small memory-mapped file of its own.
 
-A series is a name with its labels; it has one slot. Counting never raises and never waits for a disk; what is counted
-survives restarts. See docs/decisions/metrics.md.
+A series is a name with its labels; it has one slot in each file, and is the sum of them. Counting never raises and
+never waits for a disk or another process; what is counted survives restarts. See docs/decisions/metrics.md.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import struct
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +26,13 @@ SLOTS = 4096
 PROBES = 256
 # The upper ends of the buckets in seconds; the last bucket has none.
 BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+# More processes at once than that count for themselves alone.
+MOST_FILES = 256
 _KEY_BYTES = 152
-_SLOT = struct.Struct(f"<d12Q{_KEY_BYTES}s")
-_SUM = struct.Struct("<d")
-_BUCKET = struct.Struct("<Q")
+# Native numbers, each on its own eight bytes: written as a whole, so that who reads meanwhile sees no half.
+_SLOT = struct.Struct(f"@d12Q{_KEY_BYTES}s")
+_SUM = struct.Struct("@d")
+_BUCKET = struct.Struct("@Q")
 _KEY_AT = _SLOT.size - _KEY_BYTES
 _SEPARATOR = "\x1f"
 
@@ -45,7 +48,11 @@ class Series:
 
 
 class SharedCounters:
-    """The counters in a file. Without a place for it they live in this process alone."""
+    """The counters of one process, beside those of the others: `path`, `path.1`, `path.2` and so on.
+
+    A process holds a file while it lives; the next one takes it over with what was counted in it. Without a place for a
+    file the counters live in this process alone.
+    """
 
     def __init__(self, path: Path, slots: int = SLOTS) -> None:
         self.path = path
@@ -54,12 +61,13 @@ class SharedCounters:
         self._places: dict[tuple[str, ...], int] = {}
         self._lock = threading.Lock()
         self._memory: mmap.mmap | None = None
-        self._descriptor = -1
+        self._is_own = True
         self._pid = 0
 
     def count(self, name: str, *labels: str, amount: float = 1.0) -> None:
         """Adds to a counter."""
-        with self._held() as memory:
+        with self._lock:
+            memory = self._mapped()
             place = self._place(memory, (name, *labels))
             if place is not None:
                 _SUM.pack_into(memory, place, _SUM.unpack_from(memory, place)[0] + amount)
@@ -67,7 +75,8 @@ class SharedCounters:
     def observe(self, name: str, *labels: str, value: float, counted: Sequence[tuple[str, ...]] = ()) -> None:
         """Adds a value to a histogram and one to each named counter with its labels, at the cost of one."""
         at_bucket = _SUM.size + bisect_left(BOUNDS, value) * _BUCKET.size
-        with self._held() as memory:
+        with self._lock:
+            memory = self._mapped()
             place = self._place(memory, (name, *labels))
             if place is not None:
                 _SUM.pack_into(memory, place, _SUM.unpack_from(memory, place)[0] + value)
@@ -79,30 +88,29 @@ class SharedCounters:
                     _SUM.pack_into(memory, counter, _SUM.unpack_from(memory, counter)[0] + 1.0)
 
     def list_series(self) -> list[Series]:
-        """Every series, by name and labels."""
-        with self._held() as memory:
-            whole = memory[:]
+        """Every series as the sum of all processes, by name and labels."""
+        sums: dict[bytes, list[float]] = {}
+        for whole in self._read_all():
+            for place in range(0, len(whole) - _SLOT.size + 1, _SLOT.size):
+                if whole[place + _KEY_AT]:
+                    *numbers, key = _SLOT.unpack_from(whole, place)
+                    held = sums.setdefault(key, [0.0] * len(numbers))
+                    sums[key] = [one + other for one, other in zip(held, numbers, strict=True)]
         found = []
-        for place in range(0, self.slots * _SLOT.size, _SLOT.size):
-            total, *buckets, key = _SLOT.unpack_from(whole, place)
-            if key[0]:
-                name, *labels = key.rstrip(b"\0").decode("utf-8", "replace").split(_SEPARATOR)
-                found.append(Series(name, tuple(labels), total, tuple(buckets)))
+        for key, (total, *buckets) in sums.items():
+            name, *labels = key.rstrip(b"\0").decode("utf-8", "replace").split(_SEPARATOR)
+            found.append(Series(name, tuple(labels), total, tuple(int(count) for count in buckets)))
         return sorted(found, key=lambda series: (series.name, series.labels))
 
-    @contextlib.contextmanager
-    def _held(self) -> Iterator[mmap.mmap]:
-        """The memory, with this machine's other processes and this one's other threads kept out."""
+    def _read_all(self) -> list[bytes]:
+        files = [self.path, *self.path.parent.glob(f"{self.path.name}.*")]
+        found = []
+        for file in files:
+            with contextlib.suppress(OSError):
+                found.append(file.read_bytes())
         with self._lock:
-            memory = self._memory if self._memory is not None and self._pid == os.getpid() else self._map()
-            if self._descriptor < 0:
-                yield memory
-                return
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            try:
-                yield memory
-            finally:
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            memory = self._mapped()
+            return [*found, memory[:]] if self._is_own else found
 
     def _place(self, memory: mmap.mmap, series: tuple[str, ...]) -> int | None:
         """Where the series stands; a new one gets a free slot. None when all near it are taken."""
@@ -115,21 +123,38 @@ class SharedCounters:
             place = (start + probe) % self.slots * _SLOT.size
             held = memory[place + _KEY_AT : place + _SLOT.size]
             if held == key or not held[0]:
-                memory[place + _KEY_AT : place + _SLOT.size] = key
+                # Its first byte last: only then the slot is taken, for readers and after a death alike.
+                memory[place + _KEY_AT + 1 : place + _SLOT.size] = key[1:]
+                memory[place + _KEY_AT] = key[0]
                 self._places[series] = place
                 return place
         self.dropped_count += 1
         return None
 
-    def _map(self) -> mmap.mmap:
-        # After a fork once more: a lock belongs to the opening of the file, which parent and child would share.
-        size, self._pid = self.slots * _SLOT.size, os.getpid()
-        try:
-            descriptor = open_whole(self.path, size)
-            self._memory, self._descriptor = mmap.mmap(descriptor, size), descriptor
-        except OSError:
-            self._memory, self._descriptor = mmap.mmap(-1, size), -1
+    def _mapped(self) -> mmap.mmap:
+        """This process's own memory; after a fork the child takes another file than its parent."""
+        if self._memory is None or self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._memory, self._is_own = self._take_memory()
+            self._places.clear()
         return self._memory
+
+    def _take_memory(self) -> tuple[mmap.mmap, bool]:
+        """The first file that nobody holds, or memory of this process's own."""
+        size = self.slots * _SLOT.size
+        with contextlib.suppress(OSError):
+            for number in range(MOST_FILES):
+                file = self.path if number == 0 else self.path.with_name(f"{self.path.name}.{number}")
+                descriptor = open_whole(file, size)
+                try:
+                    # The map keeps the file open, and so held, for as long as it lives.
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return mmap.mmap(descriptor, size), False
+                except BlockingIOError:
+                    continue
+                finally:
+                    os.close(descriptor)
+        return mmap.mmap(-1, size), True
 
 
 def counters() -> SharedCounters:

@@ -49,7 +49,7 @@ def test_threads_of_two_processes_that_hold_two_files_are_no_deadlock(tmp_path: 
     assert total_of(SharedCounters(tmp_path / "metrics"), "posts") == 40_000
 
 
-def test_a_child_of_a_fork_locks_for_itself(tmp_path: Path) -> None:
+def test_a_child_of_a_fork_counts_for_itself(tmp_path: Path) -> None:
     counters = SharedCounters(tmp_path / "metrics")
     counters.count("posts", "kind 0")
     children = [multiprocessing.get_context("fork").Process(target=count_in, args=(counters, 5_000)) for _ in range(2)]
@@ -82,7 +82,7 @@ def test_four_processes_and_their_threads_lose_no_count(tmp_path: Path) -> None:
     assert round(histogram.total) == 44
 
 
-def test_a_killed_process_takes_neither_its_counts_nor_the_lock_with_it(tmp_path: Path) -> None:
+def test_a_killed_process_takes_neither_its_counts_nor_its_file_with_it(tmp_path: Path) -> None:
     path = tmp_path / "metrics"
     child = os.fork()
     if child == 0:
@@ -92,6 +92,18 @@ def test_a_killed_process_takes_neither_its_counts_nor_the_lock_with_it(tmp_path
     after = SharedCounters(path)
     after.count("posts", "kind 0")
     assert total_of(after, "posts") == 11
+    assert [file.name for file in tmp_path.iterdir()] == ["metrics"]
+
+
+def test_two_at_once_have_a_file_each_and_a_third_adds_up_what_they_count(tmp_path: Path) -> None:
+    path = tmp_path / "metrics"
+    one, other = SharedCounters(path), SharedCounters(path)
+    for counters in (one, other, one):
+        counters.count("posts", "kind 0")
+        counters.observe("seconds", "/", value=0.02)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["metrics", "metrics.1"]
+    posts, seconds = sorted(SharedCounters(path).list_series(), key=lambda series: series.name)
+    assert posts.total == 3 and seconds.buckets[1] == 3 and round(seconds.total, 2) == 0.06
 
 
 def test_a_value_falls_into_the_bucket_that_ends_above_it(tmp_path: Path) -> None:
