@@ -52,11 +52,13 @@ def newest_run() -> AgentRun:
 
 
 def test_what_is_due_runs_once_and_is_due_again_a_week_later(schedule: AgentSchedule) -> None:
+    was_due_at = schedule.next_at
     assert (start_due_runs(), start_due_runs()) == (1, 0)
     run = newest_run()
     assert (run.schedule_id, run.state) == (schedule.id, "waiting")
     db.session.refresh(schedule)
-    assert timedelta(days=6) < schedule.next_at - datetime.now(UTC) <= timedelta(days=7)
+    week_later = was_due_at + timedelta(days=7)
+    assert schedule.next_at == week_later.replace(hour=8, minute=0, second=0, microsecond=0)
 
 
 def test_what_it_proposes_waits_and_nothing_happens_by_itself(schedule: AgentSchedule) -> None:
