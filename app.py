@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,6 @@ from diagnostics.traffic import init_traffic
 from error_logger import init_app_log, init_error_logger
 from extensions import csrf, db, login, migrate
 from lib.compression import gzip_padded
-from lib.random_names import random_name
 from lib.redaction import Redactor
 from lib.release import release_name
 from lib.request_gate import RequestGate
@@ -111,7 +111,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
 
 def _watch_errors(app: Flask, settings: Settings) -> None:
     redactor = Redactor.knowing(settings.secrets())
-    counters = SharedCounters(settings.lux_data_dir / "metrics-1")
+    counters = SharedCounters(settings.lux_data_dir / "metrics-2")
     app.extensions["lux_counters"] = counters
     init_traffic(app, counters)
     init_app_log(app, settings.app_log, redactor)
@@ -128,7 +128,7 @@ def _watch_errors(app: Flask, settings: Settings) -> None:
 def _name_request() -> None:
     given = request.headers.get("X-Request-ID", "")
     is_usable = given.isascii() and given.replace("-", "").isalnum() and 8 <= len(given) <= 64
-    g.request_id = given if is_usable else random_name(16)
+    g.request_id = given if is_usable else secrets.token_hex(8)
 
 
 def _compress(response: Response) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,8 +14,6 @@ from typing import Any
 import psycopg
 from psycopg import Cursor, RawCursor
 from psycopg.types.json import Jsonb
-
-from lib.random_names import random_name
 
 DUPLICATE_HOURS = 48
 IDEMPOTENT_HOURS = 72
@@ -33,7 +32,7 @@ class Received:
     headers: Mapping[str, str]
     credential_id: int | None
     idempotency_key: str | None = None
-    receipt: str = field(default_factory=lambda: random_name(24))
+    receipt: str = field(default_factory=lambda: secrets.token_hex(12))
     received_at: datetime | None = None
 
     @property

@@ -61,7 +61,7 @@ class SharedCounters:
         self._places: dict[tuple[str, ...], int] = {}
         self._lock = threading.Lock()
         self._memory: mmap.mmap | None = None
-        self._is_own = True
+        self._is_private = True
         self._pid = 0
 
     def count(self, name: str, *labels: str, amount: float = 1.0) -> None:
@@ -110,7 +110,7 @@ class SharedCounters:
                 found.append(file.read_bytes())
         with self._lock:
             memory = self._mapped()
-            return [*found, memory[:]] if self._is_own else found
+            return [*found, memory[:]] if self._is_private else found
 
     def _place(self, memory: mmap.mmap, series: tuple[str, ...]) -> int | None:
         """Where the series stands; a new one gets a free slot. None when all near it are taken."""
@@ -135,7 +135,7 @@ class SharedCounters:
         """This process's own memory; after a fork the child takes another file than its parent."""
         if self._memory is None or self._pid != os.getpid():
             self._pid = os.getpid()
-            self._memory, self._is_own = self._take_memory()
+            self._memory, self._is_private = self._take_memory()
             self._places.clear()
         return self._memory
 

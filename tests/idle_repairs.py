@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, update
-
-from extensions import db
-from models import RepairStep, RepairVerification
 from probes.base import TestResult
 from repairs.base import Outcome, Repair, Situation
 
@@ -61,10 +57,3 @@ CHECKS = [
     None,
 ]
 DO_NOTHING = [(claim, check) for claim in CLAIMS for check in CHECKS]
-
-
-def forget_limits() -> None:
-    """As if the hour and all cooldowns had passed."""
-    db.session.execute(update(RepairStep).values(started_at=datetime.now(UTC) - timedelta(days=3)))
-    db.session.execute(delete(RepairVerification))
-    db.session.commit()

@@ -18,11 +18,18 @@ from error_logger import error_logger
 from extensions import db
 from models import ErrorGroup, ErrorLog, RepairPlan, RepairReceipt, RepairStep, RepairVerification
 from probes.traffic import count_successes
-from tests.idle_repairs import CHECKS, CLAIMS, DO_NOTHING, Idle, forget_limits
+from tests.idle_repairs import CHECKS, CLAIMS, DO_NOTHING, Idle
 from tests.repair_scene import column_gone, fail_at, newest_group, repair, state_of
 from tests.servers import wait_until
 
 SignIn = Callable[..., FlaskClient]
+
+
+def forget_limits() -> None:
+    """As if the hour and all cooldowns had passed."""
+    db.session.execute(update(RepairStep).values(started_at=datetime.now(UTC) - timedelta(days=3)))
+    db.session.execute(delete(RepairVerification))
+    db.session.commit()
 
 
 def psycopg_undefined_column() -> Exception:
